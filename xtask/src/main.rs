@@ -1,0 +1,2 @@
+//! uartbridge
+fn main() {}
