@@ -166,12 +166,7 @@ impl Delimiter {
 
 impl Packing {
     /// Every byte leaves as soon as it can.
-    pub const NONE: Self = Self {
-        max_len: 0,
-        gap: Duration::NEVER,
-        delimiter: None,
-        datagrams: false,
-    };
+    pub const NONE: Self = Self { max_len: 0, gap: Duration::NEVER, delimiter: None, datagrams: false };
 }
 
 impl Default for Config<'_> {
@@ -197,12 +192,7 @@ impl Default for Config<'_> {
                 silent: Duration::NEVER,
                 query: Duration::from_secs(1),
             },
-            ladder: Ladder {
-                next_peer: 1,
-                reset_radio: 0,
-                restart: 0,
-                no_ip: Duration::from_secs(60),
-            },
+            ladder: Ladder { next_peer: 1, reset_radio: 0, restart: 0, no_ip: Duration::from_secs(60) },
             overflow: Overflow::Block,
             power: Power::AlwaysOn,
         }
@@ -255,11 +245,7 @@ impl Config<'_> {
             (self.uart_retry > Duration::ZERO, "uart_retry", "be longer than zero"),
             (!self.backoff.max.is_never(), "backoff.max", "end"),
             (self.backoff.first <= self.backoff.max, "backoff.first", "not exceed backoff.max"),
-            (
-                !self.packing.datagrams || self.packing.max_len > 0,
-                "packing.max_len",
-                "be set for datagrams",
-            ),
+            (!self.packing.datagrams || self.packing.max_len > 0, "packing.max_len", "be set for datagrams"),
             (
                 !self.packing.datagrams || self.packing.max_len <= 65_507,
                 "packing.max_len",

@@ -1,0 +1,136 @@
+//! A byte's way: what may move on each port, and what follows from what has moved.
+
+use super::Machine;
+use crate::event::{Acks, CloseCause, Misuse};
+use crate::flow::Overflowing;
+use crate::link::{Input, Link};
+use crate::pack::Keep;
+
+/// A datagram from the peer is read only when there is room for this many bytes, or the ring is empty.
+const DATAGRAM_ROOM: usize = 2048;
+
+impl<const P: usize> Machine<'_, P> {
+    /// Whether bytes may go to the socket, and at most how many at a time: a datagram goes alone.
+    pub(crate) fn may_write(&self) -> (bool, usize) {
+        let writes = matches!(&self.link, Link::Up(connection) if connection.writes());
+        let limit = match self.keep {
+            Keep::Exactly => self.packer.next_to_send(&self.up).map_or(0, |end| end - self.up.in_flight()),
+            Keep::No | Keep::Roughly => usize::MAX,
+        };
+        (writes, limit)
+    }
+
+    pub(crate) fn may_read_uart(&self) -> bool {
+        self.uart.reads() && self.draining.is_none() && self.packer.has_place(self.keep)
+    }
+
+    pub(crate) fn may_read_socket(&self) -> bool {
+        let reads = matches!(&self.link, Link::Up(connection) if connection.reads());
+        let whole = self.down.is_empty() || self.down.vacant() >= DATAGRAM_ROOM;
+        reads && (whole || !self.config.packing.datagrams)
+    }
+
+    pub(super) fn uart_rx(&mut self, n: usize, storage: &mut [u8]) -> Result<(), Misuse> {
+        let lent = if self.may_read_uart() { self.up.vacant() } else { 0 };
+        within(n, lent)?;
+        if n == 0 {
+            return Ok(());
+        }
+        self.moved = self.now;
+        self.up.push(n);
+        let packing = &self.config.packing;
+        let skipped = self.packer.arrived(self.now, packing, self.keep, &mut self.up, storage);
+        self.dropped.newest += skipped as u64;
+        let unsent = Overflowing {
+            policy: self.config.overflow,
+            packing,
+            keep: self.keep,
+            ring: &mut self.up,
+            packer: &mut self.packer,
+            dropped: &mut self.dropped,
+        }
+        .make_room(storage);
+        if let Some(connection) = self.link.connection() {
+            connection.base += unsent as u64;
+        }
+        Ok(())
+    }
+
+    pub(super) fn sock_rx(&mut self, n: usize) -> Result<(), Misuse> {
+        let Link::Up(connection) = &mut self.link else {
+            return Err(Misuse::NoConnection);
+        };
+        let lent = if connection.reads() { self.down.vacant() } else { 0 };
+        within(n, lent)?;
+        self.down.push(n);
+        self.down.release(n);
+        connection.heard(self.now, &self.config);
+        self.moved = self.now;
+        Ok(())
+    }
+
+    pub(super) fn tx_done(&mut self, n: usize) -> Result<(), Misuse> {
+        let (writes, limit) = self.may_write();
+        let Link::Up(connection) = &mut self.link else {
+            return Err(Misuse::NoConnection);
+        };
+        let own = connection.own.rest().len();
+        let lent = match own {
+            _ if !writes => 0,
+            0 => self.up.unsent().min(limit),
+            own => own,
+        };
+        within(n, lent)?;
+        if self.keep == Keep::Exactly && n != lent {
+            return Err(Misuse::SplitDatagram);
+        }
+        if n == 0 {
+            return Ok(());
+        }
+        connection.written += n as u64;
+        connection.spoke = self.now;
+        if own > 0 {
+            connection.own.wrote(n);
+            return Ok(());
+        }
+        self.moved = self.now;
+        if self.up.in_flight() == 0 {
+            connection.watch.outstanding(self.now);
+        }
+        self.up.take(n);
+        if connection.acks == Acks::OnWrite {
+            self.up.ack(n);
+            self.packer.forget_front(&self.up);
+        }
+        Ok(())
+    }
+
+    pub(super) fn tx_acked(&mut self, total: u64) -> Result<(), Misuse> {
+        let Link::Up(connection) = &mut self.link else {
+            return Err(Misuse::NoConnection);
+        };
+        if total > connection.written {
+            return Err(Misuse::AckedUnwritten);
+        }
+        let reached = connection.base + connection.own.without(total);
+        let advance = reached.saturating_sub(self.up.acked()).min(self.up.in_flight() as u64);
+        // No more than is in flight, which is a `usize`.
+        self.up.ack(advance as usize);
+        self.packer.forget_front(&self.up);
+        let dead = connection.watch.answered(self.now, &self.config.supervise, &self.up, advance > 0);
+        if dead { self.step(Input::GiveUp(CloseCause::Unacked)) } else { Ok(()) }
+    }
+
+    pub(super) fn uart_tx_done(&mut self, n: usize) -> Result<(), Misuse> {
+        within(n, if self.uart.writes() { self.down.len() } else { 0 })?;
+        self.down.take(n);
+        self.down.ack(n);
+        self.moved = self.now;
+        Ok(())
+    }
+}
+
+/// Holds the adapter to what was lent.
+const fn within(reported: usize, lent: usize) -> Result<(), Misuse> {
+    if reported <= lent { Ok(()) } else { Err(Misuse::MoreThanLent { reported, lent }) }
+}

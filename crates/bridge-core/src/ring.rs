@@ -1,0 +1,182 @@
+//! A ring of bytes on their way, with four cursors. Each has one mover:
+//!
+//! ```text
+//!       acked ≤ sent ≤ released ≤ end ≤ acked + capacity
+//!         │       │        │        └ reads from the source
+//!         │       │        └ packing: a packet is complete
+//!         │       └ writes to the sink; goes back to `acked` when a connection is lost
+//!         └ the sink's acknowledgement: the bytes before it are forgotten
+//! ```
+//!
+//! `acked` is an absolute 64-bit offset; the others are kept as distances from it. The storage belongs to the
+//! caller, so that nothing here depends on its type.
+
+/// The cursors over a storage of `capacity` bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ring {
+    capacity: usize,
+    /// Index in the storage of the byte at `acked`. Always `< capacity`.
+    head: usize,
+    acked: u64,
+    /// `sent - acked`. Always `≤ released`.
+    sent: usize,
+    /// `released - acked`. Always `≤ len`.
+    released: usize,
+    /// `end - acked`. Always `≤ capacity`.
+    len: usize,
+}
+
+/// Parts of the storage, lent together: they never overlap.
+#[derive(Debug)]
+pub(crate) struct Lent<'a> {
+    /// Room for the next bytes, contiguous.
+    pub(crate) vacant: &'a mut [u8],
+    /// Released bytes that are not sent, in two parts because the ring wraps.
+    pub(crate) ready: [&'a [u8]; 2],
+}
+
+impl Ring {
+    /// An empty ring. `capacity` must not be 0.
+    pub(crate) const fn new(capacity: usize) -> Self {
+        Self { capacity, head: 0, acked: 0, sent: 0, released: 0, len: 0 }
+    }
+
+    pub(crate) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The absolute offset that the sink has acknowledged.
+    pub(crate) const fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    /// The absolute offset after the last byte.
+    pub(crate) const fn end(&self) -> u64 {
+        self.acked + self.len as u64
+    }
+
+    /// The absolute offset after the last byte released.
+    pub(crate) const fn released(&self) -> u64 {
+        self.acked + self.released as u64
+    }
+
+    /// Bytes held.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes sent and not acknowledged.
+    pub(crate) const fn in_flight(&self) -> usize {
+        self.sent
+    }
+
+    /// Bytes released and not sent.
+    pub(crate) const fn unsent(&self) -> usize {
+        self.released - self.sent
+    }
+
+    /// Bytes not released: the packet still open.
+    pub(crate) const fn open(&self) -> usize {
+        self.len - self.released
+    }
+
+    /// How many of the free bytes lie in one piece behind `end`.
+    pub(crate) const fn vacant(&self) -> usize {
+        if self.len == 0 {
+            return self.capacity;
+        }
+        let tail = self.head + self.len;
+        if tail < self.capacity { self.capacity - tail } else { self.capacity - self.len }
+    }
+
+    /// `n` bytes were put behind `end`; `n ≤ vacant()`.
+    pub(crate) const fn push(&mut self, n: usize) {
+        self.len += n;
+    }
+
+    /// The next `n` bytes may be sent; `n ≤ open()`.
+    pub(crate) const fn release(&mut self, n: usize) {
+        self.released += n;
+    }
+
+    /// `n` bytes were sent; `n ≤ unsent()`.
+    pub(crate) const fn take(&mut self, n: usize) {
+        self.sent += n;
+    }
+
+    /// `n` bytes more are acknowledged; `n ≤ in_flight()`.
+    pub(crate) const fn ack(&mut self, n: usize) {
+        self.drop_front(n);
+    }
+
+    /// The connection is lost: what was in flight will be sent again.
+    pub(crate) const fn rewind(&mut self) {
+        self.sent = 0;
+    }
+
+    /// Forgets the oldest `n` bytes, sent or not; `n ≤ len()`.
+    pub(crate) const fn drop_front(&mut self, n: usize) {
+        self.acked += n as u64;
+        self.head += n;
+        if self.head >= self.capacity {
+            self.head -= self.capacity;
+        }
+        self.len -= n;
+        self.sent = self.sent.saturating_sub(n);
+        self.released = self.released.saturating_sub(n);
+    }
+
+    /// Forgets the newest `n` bytes; none of them may be sent.
+    pub(crate) fn drop_back(&mut self, n: usize) {
+        self.len -= n;
+        self.released = self.released.min(self.len);
+    }
+
+    /// Forgets the first `n` bytes of the open packet, and moves the rest of it up.
+    pub(crate) fn drop_open(&mut self, storage: &mut [u8], n: usize) {
+        for at in self.released..self.len - n {
+            storage[self.index(at)] = storage[self.index(at + n)];
+        }
+        self.len -= n;
+    }
+
+    /// The byte `at` bytes into the open packet; `at < open()`.
+    pub(crate) fn open_byte(&self, storage: &[u8], at: usize) -> u8 {
+        storage[self.index(self.released + at)]
+    }
+
+    /// Lends the room behind `end` and at most `limit` of the bytes that are ready.
+    /// An empty ring starts again at the first byte of its storage: its slices stay whole, and the cache warm.
+    pub(crate) fn lend<'a>(&mut self, storage: &'a mut [u8], limit: usize) -> Lent<'a> {
+        if self.len == 0 {
+            self.head = 0;
+        }
+        let ready = self.sent..self.sent + self.unsent().min(limit);
+        let tail = self.head + self.len;
+        if tail < self.capacity {
+            let (held, vacant) = storage[self.head..self.capacity].split_at_mut(self.len);
+            Lent { vacant, ready: [&held[ready], &[]] }
+        } else {
+            let (second, rest) = storage[..self.capacity].split_at_mut(tail - self.capacity);
+            let (vacant, first) = rest.split_at_mut(self.capacity - self.len);
+            let fold = first.len();
+            Lent {
+                vacant,
+                ready: [
+                    &first[ready.start.min(fold)..ready.end.min(fold)],
+                    &second[ready.start.saturating_sub(fold)..ready.end.saturating_sub(fold)],
+                ],
+            }
+        }
+    }
+
+    /// The index in the storage of the byte `at` bytes after `acked`; `at < capacity`.
+    const fn index(&self, at: usize) -> usize {
+        let index = self.head + at;
+        if index < self.capacity { index } else { index - self.capacity }
+    }
+}

@@ -1,0 +1,80 @@
+//! Supervision of an open connection: when to ask for acknowledgements, and when it counts as dead.
+
+use crate::config::Supervise;
+use crate::ring::Ring;
+use crate::time::{Duration, Instant};
+
+/// Ask for acknowledgements at the latest after this many bytes, so that the ring's working set stays in the cache.
+const QUERY_BYTES: u64 = 64 * 1024;
+/// The first pause between questions when somebody is waiting for the answer; it doubles while nothing changes.
+const FIRST_NAG: Duration = Duration::from_millis(1);
+
+/// What is known of the peer on this connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Watch {
+    /// When the peer last sent anything.
+    pub(crate) heard: Instant,
+    /// When acknowledgements last advanced, or bytes became outstanding.
+    progress: Instant,
+    /// When acknowledgements were last asked for, and how many bytes had been written by then.
+    asked: Instant,
+    asked_at: u64,
+    nag: Duration,
+    /// A question is to be asked.
+    pub(crate) ask: bool,
+}
+
+impl Watch {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { heard: now, progress: now, asked: now, asked_at: 0, nag: FIRST_NAG, ask: false }
+    }
+
+    /// The first bytes of an idle stream were written.
+    pub(crate) const fn outstanding(&mut self, now: Instant) {
+        self.progress = now;
+        self.asked = now;
+    }
+
+    /// When to ask next, if something is in flight; `urgent` if the ring is short of room or the connection is ending.
+    pub(crate) fn query_deadline(&self, config: &Supervise, up: &Ring, urgent: bool) -> Instant {
+        match up.in_flight() {
+            0 => Instant::NEVER,
+            _ if urgent => self.asked + self.nag.min(config.query),
+            _ => self.asked + config.query,
+        }
+    }
+
+    /// Whether enough has been written since the last question, `written` bytes in all.
+    pub(crate) fn wrote_enough(&self, up: &Ring, written: u64) -> bool {
+        let share = (up.capacity() as u64 / 4).clamp(1, QUERY_BYTES);
+        up.in_flight() > 0 && written - self.asked_at >= share
+    }
+
+    /// The question goes out.
+    pub(crate) fn asking(&mut self, now: Instant, written: u64) {
+        self.ask = false;
+        self.asked = now;
+        self.asked_at = written;
+        self.nag = Duration::from_micros(self.nag.as_micros().saturating_mul(2));
+    }
+
+    /// The answer has come; whether the peer counts as dead. Only a fresh answer can say so: after a pause of the
+    /// whole device, deadlines pass although the peer is well.
+    pub(crate) fn answered(&mut self, now: Instant, config: &Supervise, up: &Ring, advanced: bool) -> bool {
+        if advanced {
+            self.progress = now;
+            self.nag = FIRST_NAG;
+        }
+        self.unacked_deadline(config, up) <= now
+    }
+
+    /// When the peer counts as dead unless it acknowledges something.
+    pub(crate) fn unacked_deadline(&self, config: &Supervise, up: &Ring) -> Instant {
+        if up.in_flight() > 0 { self.progress + config.unacked } else { Instant::NEVER }
+    }
+
+    /// When the peer counts as dead unless it sends something.
+    pub(crate) fn silent_deadline(&self, config: &Supervise) -> Instant {
+        self.heard + config.silent
+    }
+}
