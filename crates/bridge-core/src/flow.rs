@@ -102,14 +102,17 @@ impl<const P: usize> Overflowing<'_, P> {
         }
     }
 
+    /// Drops the last packet, or the bytes too many of it if its beginning is on this connection already.
     fn drop_newest(&mut self) -> usize {
-        match self.keep {
-            Keep::No => {
-                let newest = self.excess().min(self.ring.unsent());
-                self.ring.drop_back(newest);
-                newest
-            }
+        let whole = match self.keep {
+            Keep::No => 0,
             Keep::Roughly | Keep::Exactly => self.packer.drop_last(self.packing, self.ring),
+        };
+        if whole > 0 {
+            return whole;
         }
+        let tail = self.excess().min(self.ring.unsent());
+        self.packer.shorten_last(self.ring, tail);
+        tail
     }
 }

@@ -85,7 +85,7 @@ impl<const P: usize> Packer<P> {
 
     /// Bytes were acknowledged or dropped at the front of `ring`: forgets their ends.
     pub(crate) fn forget_front(&mut self, ring: &Ring) {
-        while self.ends.front().is_some_and(|&end| distance(ring.acked(), end) == 0) {
+        while self.ends.front().is_some_and(|&end| !lies_after(ring.acked(), end)) {
             self.ends.pop_front();
         }
     }
@@ -121,6 +121,15 @@ impl<const P: usize> Packer<P> {
         self.ends.pop_back();
         ring.drop_back(end - start);
         end - start
+    }
+
+    /// Takes back the last `n` bytes of the last packet released; none of them may be sent.
+    pub(crate) fn shorten_last(&mut self, ring: &mut Ring, n: usize) {
+        ring.drop_back(n);
+        if let Some(end) = self.ends.back_mut() {
+            *end = ring.released() as u32;
+        }
+        self.forget_front(ring);
     }
 
     fn end_packet(&mut self, keep: Keep, ring: &mut Ring, len: usize) {
@@ -199,7 +208,12 @@ fn limit(config: &Packing, ring: &Ring) -> usize {
     if config.max_len > 0 { config.max_len } else { ring.capacity() }
 }
 
-/// How far `end`, the low 32 bits of an offset, lies after `acked`.
+/// Whether `end`, the low 32 bits of an offset, lies after `acked`: rings hold less than 2^31 bytes.
+const fn lies_after(acked: u64, end: u32) -> bool {
+    end.wrapping_sub(acked as u32) as i32 > 0
+}
+
+/// How far `end`, the low 32 bits of an offset, lies after `acked`, which it does.
 const fn distance(acked: u64, end: u32) -> usize {
     end.wrapping_sub(acked as u32) as usize
 }

@@ -1,0 +1,102 @@
+//! The traffic, for people to read: time, direction, text and hexadecimal.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::SystemTime;
+
+use uartbridge::spec::Show;
+
+/// Bytes in one line.
+const WIDTH: usize = 24;
+
+/// Where lines go.
+#[derive(Clone, Copy)]
+pub(super) enum Out {
+    /// Standard output.
+    Output,
+    /// Standard error: for bridges, because standard output may be one of their ends.
+    Error,
+}
+
+/// Prints what passes.
+pub(super) struct Traffic {
+    out: Out,
+    show: Show,
+    name: String,
+}
+
+impl Traffic {
+    pub(super) fn new(out: Out, show: Show, name: &str) -> Self {
+        let name = if name.is_empty() { String::new() } else { format!("{name} ") };
+        Self { out, show, name }
+    }
+
+    pub(super) fn uplink(&mut self, bytes: &[u8]) {
+        self.print("UART → net ", bytes);
+    }
+
+    pub(super) fn downlink(&mut self, bytes: &[u8]) {
+        self.print("UART ← net ", bytes);
+    }
+
+    fn print(&self, direction: &str, bytes: &[u8]) {
+        let time = clock(SystemTime::now());
+        let mut lines = String::new();
+        for row in bytes.chunks(WIDTH) {
+            let body = body(self.show, row);
+            // Writing to a string cannot fail.
+            let _ = writeln!(lines, "{time} {}{direction} {:>4} B  {body}", self.name, row.len());
+        }
+        self.out.write(&lines);
+    }
+}
+
+impl Out {
+    /// A line of the program's own between the traffic.
+    pub(super) fn note(self, line: &str) {
+        self.write(&format!("{} {line}\n", clock(SystemTime::now())));
+    }
+
+    fn write(self, lines: &str) {
+        // Whoever has closed it does not want to see them.
+        let _ = match self {
+            Self::Output => std::io::stdout().write_all(lines.as_bytes()),
+            Self::Error => std::io::stderr().write_all(lines.as_bytes()),
+        };
+    }
+}
+
+fn body(show: Show, row: &[u8]) -> String {
+    let text = || format!("\"{}\"", row.escape_ascii());
+    let hex = || row.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    match show {
+        Show::Text => text(),
+        Show::Hex => hex(),
+        Show::Both => format!("{:<width$}  {}", text(), hex(), width = WIDTH + 4),
+    }
+}
+
+/// `hh:mm:ss.mmm` in UTC.
+fn clock(now: SystemTime) -> String {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let (seconds, millis) = (since.as_secs() % 86_400, since.subsec_millis());
+    format!("{:02}:{:02}:{:02}.{millis:03}Z", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_shows_text_and_hex_side_by_side() {
+        assert_eq!(body(Show::Both, b"ok\r\n").replace("  ", ""), "\"ok\\r\\n\"6f 6b 0d 0a");
+        assert_eq!(body(Show::Text, b"a\"b"), "\"a\\\"b\"");
+        assert_eq!(body(Show::Hex, &[0, 255]), "00 ff");
+    }
+
+    #[test]
+    fn the_clock_counts_the_day_in_utc() {
+        let noon = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(86_400_000 * 3 + 43_201_007);
+        assert_eq!(clock(noon), "12:00:01.007Z");
+    }
+}
