@@ -237,12 +237,10 @@ impl End {
                 Ok(Self::Net(NetEndpoint::Udp { host, port }))
             }
             "unix" => path::parse_unix(no_settings(rest, UNIX)?).map(Self::Unix),
-            "tls" | "ssl" | "tls-listen" => {
-                Err(fault("this version does not do TLS; without encryption", TCP))
-            }
-            "udp-listen" => Err(fault("this version only sends UDP to a peer it knows", UDP)),
+            "tls" | "ssl" | "tls-listen" => Err(fault("this version does not do TLS, only plain TCP", TCP)),
+            "udp-listen" => Err(fault("this version sends UDP only to a peer that it knows", UDP)),
             "ws" | "wss" | "http" | "https" | "rfc2217" | "telnet" => {
-                Err(fault(format!("this version does not do {scheme}; plain TCP works"), TCP))
+                Err(fault(format!("this version does not do {scheme}, only plain TCP"), TCP))
             }
             _ => Err(fault(
                 format!("{scheme}:// is none of serial, pty, tcp, tcp-listen, udp and unix"),

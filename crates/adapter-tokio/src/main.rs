@@ -1,2 +1,10 @@
-//! uartbridge
-fn main() {}
+//! The program `uartbridge`.
+
+mod cli;
+mod program;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

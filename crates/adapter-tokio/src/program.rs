@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::Instrument;
-use uartbridge::endpoint::{NetEndpoint, UartEndpoint};
+use uartbridge::endpoint::UartEndpoint;
 use uartbridge::ends::{OpenFailure, OpenUart};
 use uartbridge::run::{HeapBridge, Observer, Orders, RunError, run};
 use uartbridge::sock::{Peers, TcpOptions};
@@ -318,9 +318,4 @@ fn raise_descriptor_limit() {
     if setrlimit(Resource::Nofile, wanted).is_err() {
         tracing::debug!("the limit of open files stays at {:?}", limit.current);
     }
-}
-
-/// Whether any of the ends talks on standard output.
-pub(crate) fn uses_stdio(spec: &BridgeSpec) -> bool {
-    spec.uart == UartEndpoint::Stdio || spec.peers.contains(&NetEndpoint::Stdio)
 }

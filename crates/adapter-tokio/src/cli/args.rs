@@ -1,0 +1,170 @@
+//! What may stand on the command line.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+
+use super::options::Options;
+use super::values::{LogFormat, LogLevel};
+
+/// A UART to network bridge that loses nothing.
+///
+/// Bytes from the UART are kept until the peer's TCP has acknowledged them and are sent again after a break,
+/// in order. Without arguments a demo runs that needs no hardware.
+#[derive(Debug, Parser)]
+#[command(
+    name = "uartbridge",
+    version,
+    override_usage = "uartbridge UART NET [OPTIONS]\n       uartbridge [COMMAND]",
+    disable_help_subcommand = true,
+    after_help = EXAMPLES,
+    after_long_help = REFERENCE
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// The UART side: /dev/ttyUSB0, pty:/tmp/tty0, unix:/path or - (standard input and output)
+    #[arg(value_name = "UART")]
+    pub(super) uart: Option<String>,
+    /// The network side: host:4000, tcp-listen://:4000, udp://host:4000, unix:/path or -; several with commas
+    #[arg(value_name = "NET")]
+    pub(super) net: Option<String>,
+    /// One more peer to turn to when the others fail; may be given again
+    #[arg(long = "peer", value_name = "NET", help_heading = "Bridge")]
+    pub(super) peers: Vec<String>,
+    #[command(flatten)]
+    pub(super) options: Options,
+    #[command(flatten)]
+    pub(super) process: Process,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show a bridge at work, without hardware (so does uartbridge alone)
+    Demo(Demo),
+    /// Run all bridges of a configuration file
+    Run {
+        /// A TOML file with [[bridge]] tables
+        file: PathBuf,
+    },
+    /// Say what is wrong with a configuration file
+    Check {
+        /// A TOML file with [[bridge]] tables
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Lines that the simulated device sends
+    #[arg(long, value_name = "N", default_value_t = Self::LINES)]
+    pub(super) lines: u32,
+    /// End when they have come back, instead of waiting for Ctrl-C
+    #[arg(long)]
+    pub(super) exit: bool,
+}
+
+impl Demo {
+    const LINES: u32 = 6;
+}
+
+impl Default for Demo {
+    fn default() -> Self {
+        Self { lines: Self::LINES, exit: false }
+    }
+}
+
+/// What concerns all bridges of the process. A file has these keys at its top; the command line wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct Process {
+    /// How much to log [default: info]
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = PROGRAM)]
+    pub(super) log_level: Option<LogLevel>,
+    /// How to log [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = PROGRAM)]
+    pub(super) log_format: Option<LogFormat>,
+    /// Tell systemd when ready, and that the bridges make progress (Type=notify, WatchdogSec=)
+    #[arg(long, global = true, num_args = 0, default_missing_value = "true", help_heading = PROGRAM)]
+    pub(super) watchdog: Option<bool>,
+}
+
+impl Process {
+    /// The names of all of these, without dashes.
+    pub(super) fn keys() -> &'static [String] {
+        static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
+            let all = Process::augment_args(clap::Command::new("process"));
+            all.get_arguments().filter_map(|option| option.get_long().map(str::to_owned)).collect()
+        });
+        &KEYS
+    }
+
+    /// These, and where they say nothing, `other`.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            log_level: self.log_level.or(other.log_level),
+            log_format: self.log_format.or(other.log_format),
+            watchdog: self.watchdog.or(other.watchdog),
+        }
+    }
+}
+
+const PROGRAM: &str = "Program";
+
+const EXAMPLES: &str = "\
+Examples:
+  uartbridge
+        the demo
+  uartbridge /dev/ttyUSB0 192.0.2.1:4000
+        a serial port at 115200 8N1 to a TCP server
+  uartbridge /dev/ttyUSB0,9600,7e1 tcp-listen://:4000
+        wait for a TCP client on 127.0.0.1
+  uartbridge pty:/tmp/tty0 a.example:4000,b.example:4000
+        a pty, two servers to choose from
+  uartbridge check bridges.toml && uartbridge run bridges.toml
+        many bridges";
+
+const REFERENCE: &str = "\
+Examples:
+  uartbridge
+        the demo
+  uartbridge /dev/ttyUSB0 192.0.2.1:4000
+        a serial port at 115200 8N1 to a TCP server
+  uartbridge '/dev/ttyS1?baud=9600&mode=7E1&flow=rtscts' tcp-listen://:4000
+        wait for a TCP client on 127.0.0.1; tcp-listen://0.0.0.0:4000 lets
+        everybody in
+  uartbridge '/dev/ttyS1?rs485=on' udp://192.0.2.1:4000 --pack-gap 20ms
+        an RS-485 bus, a datagram for each packet
+  uartbridge pty:/tmp/tty0 a.example:4000,b.example:4000 --greeting 'ID 17\\r\\n'
+        a pty, two servers to choose from, a registration packet
+  uartbridge check bridges.toml && uartbridge run bridges.toml
+        many bridges; in the file, with the options' names as keys:
+            [[bridge]]
+            uart = \"/dev/ttyUSB0\"
+            net = [\"tcp://a.example:4000\", \"tcp://b.example:4000\"]
+            greeting = 'ID 17\\r\\n'
+
+Settings of a serial port, after ? and with & between them:
+  baud=115200   mode=8N1   flow=none|rtscts|xonxoff
+  low-latency=on|off   exclusive=on|off
+  rs485=on|off   rs485-before=TIME   rs485-after=TIME
+  rs485-rts-on-send=on|off   rs485-rx-during-tx=on|off
+
+Times are written 500ms, 15s or 1m30s, and off where a rule can be switched
+off; sizes 4096, 64KiB or 1MiB.
+
+The log goes to standard error, without colours if NO_COLOR is set. Of one
+bridge at most 20 lines in 10 s are written at level info and above; the
+others are counted.
+
+Exit status (sysexits.h):
+   0  everything was delivered
+  64  wrong command line
+  66  a file or UART cannot be used
+  69  an address cannot be listened on
+  70  a bug of this program
+  74  input or output error
+  75  not everything was delivered, or a restart is wanted
+  78  wrong configuration";
