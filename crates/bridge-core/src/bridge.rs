@@ -87,7 +87,8 @@ where
 
     /// The next deadline and its name; `None` if only an event can change anything.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        self.machine.next_deadline()
+        let (at, timer) = self.machine.next_deadline();
+        (at < Instant::NEVER).then_some((at, timer))
     }
 
     /// Counters.

@@ -224,23 +224,6 @@ pub enum Timer {
     Drain,
 }
 
-impl Timer {
-    pub(crate) const ALL: [Self; 12] = [
-        Self::UartRetry,
-        Self::BackOff,
-        Self::NoIp,
-        Self::Connect,
-        Self::Close,
-        Self::Gap,
-        Self::Heartbeat,
-        Self::QueryAcks,
-        Self::Unacked,
-        Self::Silent,
-        Self::Quiet,
-        Self::Drain,
-    ];
-}
-
 /// Slices lent to the adapter; an empty slice means *not now*. Lend, move bytes on one of them, report the count
 /// with [`Bridge::handle`](crate::Bridge::handle), and lend again.
 #[derive(Debug)]

@@ -299,8 +299,9 @@ impl<'c, const P: usize> Machine<'c, P> {
         let busy = self.up.open() > 0
             || !self.down.is_empty() && self.uart.writes()
             || matches!(&self.link, Link::Up(connection) if connection.writes() && self.up.unsent() > 0);
+        let (at, timer) = self.next_deadline();
         Sleep {
-            until: self.next_deadline(),
+            until: (at < Instant::NEVER).then_some((at, timer)),
             depth: self.config.power.depth(self.now, self.moved, &self.link, busy),
             wake_on_downlink: !self.link.is_down(),
         }

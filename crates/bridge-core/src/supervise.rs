@@ -39,6 +39,7 @@ impl Watch {
     pub(crate) fn query_deadline(&self, config: &Supervise, up: &Ring, urgent: bool) -> Instant {
         match up.in_flight() {
             0 => Instant::NEVER,
+            _ if self.ask => Instant::NEVER,
             _ if urgent => self.asked + self.nag.min(config.query),
             _ => self.asked + config.query,
         }
@@ -65,11 +66,17 @@ impl Watch {
             self.progress = now;
             self.nag = FIRST_NAG;
         }
-        self.unacked_deadline(config, up) <= now
+        self.limit(config, up) <= now
+    }
+
+    /// When to ask for the last time. The answer decides; should none come, the usual questions go on.
+    pub(crate) fn unacked_deadline(&self, config: &Supervise, up: &Ring) -> Instant {
+        let limit = self.limit(config, up);
+        if self.ask || self.asked >= limit { Instant::NEVER } else { limit }
     }
 
     /// When the peer counts as dead unless it acknowledges something.
-    pub(crate) fn unacked_deadline(&self, config: &Supervise, up: &Ring) -> Instant {
+    fn limit(&self, config: &Supervise, up: &Ring) -> Instant {
         if up.in_flight() > 0 { self.progress + config.unacked } else { Instant::NEVER }
     }
 

@@ -8,64 +8,57 @@ use crate::time::Instant;
 use crate::uart::{Change, Uart};
 
 impl<const P: usize> Machine<'_, P> {
-    pub(crate) fn next_deadline(&self) -> Option<(Instant, Timer)> {
-        let next =
-            Timer::ALL.map(|timer| (self.deadline(timer), timer)).into_iter().min_by_key(|&(at, _)| at);
-        next.filter(|&(at, _)| at < Instant::NEVER)
-    }
-
-    pub(super) fn timeout(&mut self, storage: &mut [u8]) -> Result<(), Misuse> {
-        for timer in Timer::ALL {
-            if self.deadline(timer) <= self.now {
-                self.expire(timer, storage)?;
+    /// The first deadline; [`Instant::NEVER`] if there is none.
+    pub(crate) fn next_deadline(&self) -> (Instant, Timer) {
+        let mut next = self.link.deadline(&self.config);
+        let mut consider = |at: Instant, timer: Timer| {
+            if at < next.0 {
+                next = (at, timer);
             }
-        }
-        Ok(())
-    }
-
-    fn deadline(&self, timer: Timer) -> Instant {
-        let of_link = || {
-            let (at, name) = self.link.deadline(&self.config);
-            if name == timer { at } else { Instant::NEVER }
         };
-        let open = match &self.link {
-            Link::Up(connection) if connection.writes() => Some(connection),
+        if let Uart::Absent { until } = self.uart {
+            consider(until, Timer::UartRetry);
+        }
+        consider(self.packer.gap_deadline(&self.config.packing, self.keep, &self.up), Timer::Gap);
+        if let (Some(until), false) = (self.draining, self.link.is_given_up()) {
+            consider(until, Timer::Drain);
+        }
+        let idle = self.up.in_flight() + self.up.unsent() == 0;
+        match &self.link {
+            Link::Up(connection) if connection.writes() => {
+                let (supervise, watch) = (&self.config.supervise, &connection.watch);
+                if connection.acks == Acks::Peer {
+                    let urgent = self.urgent(connection);
+                    consider(watch.query_deadline(supervise, &self.up, urgent), Timer::QueryAcks);
+                    consider(watch.unacked_deadline(supervise, &self.up), Timer::Unacked);
+                }
+                consider(watch.silent_deadline(supervise), Timer::Silent);
+                if idle && connection.own.rest().is_empty() {
+                    consider(self.config.heartbeat.deadline(connection.spoke), Timer::Heartbeat);
+                }
+                consider(self.config.power.quiet_deadline(self.now, self.moved, idle), Timer::Quiet);
+            }
             Link::Up(_)
             | Link::NoIp { .. }
             | Link::Parked
             | Link::BackOff { .. }
             | Link::Dialing { .. }
-            | Link::Abandoning { .. }
-            | Link::Finished => None,
-        };
-        let supervised = open.filter(|connection| connection.acks == Acks::Peer);
-        let supervise = &self.config.supervise;
-        match timer {
-            Timer::UartRetry => match self.uart {
-                Uart::Absent { until } => until,
-                Uart::Opening { .. } | Uart::Open | Uart::Ended | Uart::Gone => Instant::NEVER,
-            },
-            Timer::BackOff | Timer::NoIp | Timer::Connect | Timer::Close => of_link(),
-            Timer::Gap => self.packer.gap_deadline(&self.config.packing, self.keep, &self.up),
-            Timer::Heartbeat => open
-                .filter(|connection| connection.own.rest().is_empty())
-                .map_or(Instant::NEVER, |connection| {
-                    self.config.heartbeat.deadline(connection.spoke, &self.up)
-                }),
-            Timer::QueryAcks => supervised.map_or(Instant::NEVER, |connection| {
-                connection.watch.query_deadline(supervise, &self.up, self.urgent(connection))
-            }),
-            Timer::Unacked => supervised
-                .map_or(Instant::NEVER, |connection| connection.watch.unacked_deadline(supervise, &self.up)),
-            Timer::Silent => {
-                open.map_or(Instant::NEVER, |connection| connection.watch.silent_deadline(supervise))
+            | Link::Abandoning { .. } => {
+                consider(self.config.power.quiet_deadline(self.now, self.moved, false), Timer::Quiet);
             }
-            Timer::Quiet => {
-                let idle = open.is_some() && self.up.unsent() + self.up.in_flight() == 0;
-                self.config.power.quiet_deadline(self.now, self.moved, idle)
+            Link::Finished => return (Instant::NEVER, Timer::Drain),
+        }
+        next
+    }
+
+    /// Does what is due, in the order of the deadlines. Each step removes its own deadline or moves it past `now`.
+    pub(super) fn timeout(&mut self, storage: &mut [u8]) -> Result<(), Misuse> {
+        loop {
+            let (at, timer) = self.next_deadline();
+            if at > self.now {
+                return Ok(());
             }
-            Timer::Drain if self.link.is_given_up() => Instant::NEVER,
-            Timer::Drain => self.draining.unwrap_or(Instant::NEVER),
+            self.expire(timer, storage)?;
         }
     }
 
