@@ -21,8 +21,10 @@ use crate::time::Clock;
 pub const PACKETS: usize = 256;
 /// A bridge with the rings' storage on the heap.
 pub type HeapBridge = Bridge<'static, Box<[u8]>, Box<[u8]>, PACKETS>;
-/// Reads from the UART, and datagrams to the socket, before the other ports have their turn.
-const BURST: usize = 16;
+/// Reads from the UART before what they brought is written.
+const READS: usize = 16;
+/// Moves before the core is asked again.
+const MOVES: usize = 64;
 /// How often the line is looked after while bytes arrive.
 const LINE_EVERY: uartbridge_core::Duration = uartbridge_core::Duration::from_secs(1);
 
@@ -139,9 +141,32 @@ struct Turn<'b, O: OpenUart, N: Dial> {
     /// waking once too often.
     due: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+    /// Read once in [`MOVES`] moves; the events in between share it.
+    now: Instant,
+    asleep: Asleep,
+    /// How long a finished bridge waits for the UART's driver.
+    flush_until: Option<Instant>,
     line_at: Instant,
     journal: Journal,
     observer: &'b mut dyn Observer,
+}
+
+/// Ports that are not ready: whoever makes them so will wake the task, and until then they need not be tried again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asleep {
+    uart_rx: bool,
+    sock_rx: bool,
+    tx: bool,
+    uart_tx: bool,
+    others: bool,
+}
+
+/// What [`Turn::act`] found to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acted {
+    Nothing,
+    Something,
+    Finished,
 }
 
 /// A socket and what is known to have ended on it.
@@ -168,6 +193,9 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
             dialing: None,
             link: None,
             due: None,
+            now: Instant::START,
+            asleep: Asleep::default(),
+            flush_until: None,
             line_at: Instant::START,
             journal: Journal::default(),
             observer,
@@ -175,27 +203,31 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RunError>> {
+        self.asleep = Asleep::default();
         loop {
-            match self.act() {
-                Ok(false) => {}
-                Ok(true) => return self.poll_queued(cx).map(Ok),
-                Err(error) => return Poll::Ready(Err(error)),
+            self.now = self.clock.now();
+            if self.due.is_some_and(|due| due <= self.now) {
+                self.tell(Event::Timeout)?;
             }
-            let moved = self.move_bytes(cx)?;
-            if !moved && self.poll_timer(cx).is_pending() {
-                return Poll::Pending;
+            let moves = self.move_bytes(cx)?;
+            match self.act()? {
+                Acted::Finished => return self.poll_queued(cx).map(Ok),
+                Acted::Something => {}
+                Acted::Nothing if moves == MOVES => {}
+                Acted::Nothing => {
+                    if self.poll_timer(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
             }
         }
     }
 
-    /// Does what the core asks; true when it has finished.
-    fn act(&mut self) -> Result<bool, RunError> {
-        let now = self.clock.now();
-        if self.due.is_some_and(|due| due <= now) {
-            self.bridge.handle(now, Event::Timeout)?;
-        }
+    /// Does what the core asks, until it would sleep.
+    fn act(&mut self) -> Result<Acted, RunError> {
+        let mut acted = Acted::Nothing;
         loop {
-            match self.bridge.poll(self.clock.now()) {
+            match self.bridge.poll(self.now) {
                 Action::OpenUart => self.open_uart()?,
                 Action::Connect(peer) => self.dialing = Some(self.net.dial(peer)),
                 Action::Close(close) => self.close(close)?,
@@ -214,123 +246,136 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
                 Action::Sleep(sleep) => {
                     self.due = sleep.until.map(|(at, _)| at);
                     self.say_state();
-                    return Ok(false);
+                    return Ok(acted);
                 }
                 Action::Finished => {
                     self.say_state();
-                    return Ok(true);
+                    return Ok(Acted::Finished);
                 }
             }
+            self.asleep.others = false;
+            acted = Acted::Something;
         }
     }
 
-    /// Moves bytes wherever that is possible without waiting; true if anything has happened.
-    fn move_bytes(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let mut moved = self.poll_dialing(cx)?;
-        moved |= self.read_uart(cx)?;
-        moved |= self.write_sock(cx)?;
-        moved |= self.read_sock(cx)?;
-        moved |= self.write_uart(cx)?;
-        moved |= self.poll_ending(cx)?;
-        Ok(moved)
-    }
-
-    fn read_uart(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let mut moved = false;
-        for _ in 0..BURST {
-            let ports = self.bridge.ports();
-            let Some(uart) = self.uart.as_mut().filter(|_| !ports.uart_rx.is_empty()) else {
-                break;
-            };
-            let Poll::Ready(read) = uart.poll_read(cx, ports.uart_rx) else {
-                break;
-            };
-            moved = true;
-            match read {
-                UartRead::Bytes(n) => {
-                    self.observer.uplink(&ports.uart_rx[..n]);
-                    self.tell(Event::UartRx(n))?;
-                }
-                UartRead::Gone(error) => {
-                    self.uart = None;
-                    self.journal.uart_absent(format!("UART is gone: {}", plain(&error)));
-                    self.tell(Event::UartClosed)?;
-                }
-                UartRead::Ended => self.tell(Event::UartEnded)?,
-            }
+    /// Moves bytes wherever that is possible without waiting, [`MOVES`] times at most; returns how often.
+    fn move_bytes(&mut self, cx: &mut Context<'_>) -> Result<usize, RunError> {
+        let mut moves = 0;
+        let mut reads = 0;
+        while moves < MOVES && self.move_once(cx, &mut reads)? {
+            moves += 1;
         }
-        if moved {
+        if moves > 0 {
             self.look_after_line()?;
         }
-        Ok(moved)
+        Ok(moves)
     }
 
-    fn write_sock(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let mut moved = false;
-        for _ in 0..BURST {
-            let tx = self.bridge.ports().tx;
-            let Some(link) = self.link.as_mut().filter(|_| tx.iter().any(|part| !part.is_empty())) else {
-                break;
-            };
-            let Poll::Ready(written) = link.sock.poll_write(cx, tx) else {
-                break;
-            };
-            moved = true;
-            match written {
-                Ok(n) => self.tell(Event::TxDone(n))?,
-                Err(error) => {
-                    link.broken = Some(reason(&error));
-                    self.journal.because(plain(&error));
-                    self.tell(Event::TxFailed)?;
+    /// Moves bytes on the first port that is ready. What comes from the UART is collected, up to a point, before it
+    /// is written: a burst costs one write.
+    fn move_once(&mut self, cx: &mut Context<'_>, reads: &mut usize) -> Result<bool, RunError> {
+        let ports = self.bridge.ports();
+        let asleep = &mut self.asleep;
+        if let Some(uart) = self.uart.as_mut().filter(|_| !asleep.uart_rx && !ports.uart_rx.is_empty())
+            && *reads < READS
+        {
+            match uart.poll_read(cx, ports.uart_rx) {
+                Poll::Ready(read) => {
+                    *reads += 1;
+                    if let UartRead::Bytes(n) = read {
+                        self.observer.uplink(&ports.uart_rx[..n]);
+                    }
+                    return self.uart_read(read).map(|()| true);
                 }
+                Poll::Pending => asleep.uart_rx = true,
             }
         }
-        Ok(moved)
+        if let Some(link) = self.link.as_mut().filter(|_| !asleep.tx && ports.tx != [&[], &[]] as [&[u8]; 2])
+        {
+            match link.sock.poll_write(cx, ports.tx) {
+                Poll::Ready(written) => {
+                    *reads = 0;
+                    return self.sock_written(written).map(|()| true);
+                }
+                Poll::Pending => asleep.tx = true,
+            }
+        }
+        *reads = 0;
+        if let Some(uart) = self.uart.as_mut().filter(|_| !asleep.uart_tx && !ports.uart_tx.is_empty()) {
+            match uart.poll_write(cx, ports.uart_tx) {
+                Poll::Ready(Ok(n)) => return self.tell(Event::UartTxDone(n)).map(|()| true),
+                Poll::Ready(Err(error)) => return self.uart_gone(&error).map(|()| true),
+                Poll::Pending => asleep.uart_tx = true,
+            }
+        }
+        if let Some(link) = self.link.as_mut().filter(|link| !link.peer_ended && !asleep.sock_rx)
+            && !ports.sock_rx.is_empty()
+        {
+            match link.sock.poll_read(cx, ports.sock_rx) {
+                Poll::Ready(read) => {
+                    if let Ok(SockRead::Bytes(n, _)) = read {
+                        self.observer.downlink(&ports.sock_rx[..n]);
+                    }
+                    return self.sock_read(read).map(|()| true);
+                }
+                Poll::Pending => asleep.sock_rx = true,
+            }
+        }
+        if asleep.others {
+            return Ok(false);
+        }
+        asleep.others = true;
+        Ok(self.poll_dialing(cx)? || self.poll_ending(cx)?)
     }
 
-    fn read_sock(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let ports = self.bridge.ports();
-        let ready = |link: &&mut Live<N::Sock>| !ports.sock_rx.is_empty() && !link.peer_ended;
-        let Some(link) = self.link.as_mut().filter(ready) else {
-            return Ok(false);
-        };
-        let Poll::Ready(read) = link.sock.poll_read(cx, ports.sock_rx) else {
-            return Ok(false);
-        };
+    fn uart_read(&mut self, read: UartRead) -> Result<(), RunError> {
+        match read {
+            UartRead::Bytes(n) => self.tell(Event::UartRx(n)),
+            UartRead::Gone(error) => self.uart_gone(&error),
+            UartRead::Ended => self.tell(Event::UartEnded),
+        }
+    }
+
+    fn uart_gone(&mut self, error: &io::Error) -> Result<(), RunError> {
+        self.uart = None;
+        self.journal.uart_absent(format!("UART is gone: {}", plain(error)));
+        self.tell(Event::UartClosed)
+    }
+
+    fn sock_written(&mut self, written: io::Result<usize>) -> Result<(), RunError> {
+        match written {
+            Ok(n) => self.tell(Event::TxDone(n)),
+            Err(error) => {
+                if let Some(link) = &mut self.link {
+                    link.broken = Some(reason(&error));
+                }
+                self.journal.because(plain(&error));
+                self.tell(Event::TxFailed)
+            }
+        }
+    }
+
+    fn sock_read(&mut self, read: io::Result<SockRead>) -> Result<(), RunError> {
+        self.asleep.others = false;
         match read {
             Ok(SockRead::Bytes(n, cut)) => {
-                self.observer.downlink(&ports.sock_rx[..n]);
                 self.tell(Event::SockRx(n))?;
-                if cut > 0 {
-                    tracing::warn!("a datagram was {cut} bytes too long for the down buffer and lost them");
-                    self.tell(Event::SockRxCut(cut))?;
+                if cut == 0 {
+                    return Ok(());
                 }
+                tracing::warn!("a datagram was {cut} bytes too long for the down buffer and lost them");
+                self.tell(Event::SockRxCut(cut))
             }
             Ok(SockRead::Ended) => {
-                link.peer_ended = true;
+                if let Some(link) = &mut self.link {
+                    link.peer_ended = true;
+                }
                 self.journal.because("the peer has closed the connection");
-                self.tell(Event::PeerClosed)?;
+                self.tell(Event::PeerClosed)
             }
             Err(error) => {
                 self.journal.because(plain(&error));
-                self.end_link(reason(&error))?;
-            }
-        }
-        Ok(true)
-    }
-
-    fn write_uart(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let ports = self.bridge.ports();
-        let Some(uart) = self.uart.as_mut().filter(|_| !ports.uart_tx.is_empty()) else {
-            return Ok(false);
-        };
-        match uart.poll_write(cx, ports.uart_tx) {
-            Poll::Pending => Ok(false),
-            Poll::Ready(Ok(n)) => self.tell(Event::UartTxDone(n)).map(|()| true),
-            Poll::Ready(Err(error)) => {
-                self.uart = None;
-                self.journal.uart_absent(format!("UART is gone: {}", plain(&error)));
-                self.tell(Event::UartClosed).map(|()| true)
+                self.end_link(reason(&error))
             }
         }
     }
@@ -343,6 +388,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
             return Ok(false);
         };
         self.dialing = None;
+        (self.asleep.sock_rx, self.asleep.tx, self.asleep.others) = (false, false, false);
         match connected {
             Ok(sock) => {
                 let acks = sock.acks();
@@ -403,9 +449,8 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
     fn poll_queued(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         const LONGEST: uartbridge_core::Duration = uartbridge_core::Duration::from_secs(2);
         const STEP: std::time::Duration = std::time::Duration::from_millis(10);
-        let now = self.clock.now();
-        let until = *self.due.get_or_insert(now + LONGEST);
-        while now < until && self.uart.as_ref().is_some_and(|uart| uart.queued() > 0) {
+        let until = *self.flush_until.get_or_insert(self.now + LONGEST);
+        while self.now < until && self.uart.as_ref().is_some_and(|uart| uart.queued() > 0) {
             // No event tells when a driver's queue is empty.
             self.timer.as_mut().reset(tokio::time::Instant::now() + STEP);
             if self.timer.as_mut().poll(cx).is_pending() {
@@ -419,6 +464,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
         match self.opener.open() {
             Ok(uart) => {
                 self.uart = Some(uart);
+                (self.asleep.uart_rx, self.asleep.uart_tx) = (false, false);
                 self.journal.uart_open();
                 self.tell(Event::UartOpened)
             }
@@ -482,7 +528,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
 
     /// Line errors, and what overflow has dropped, now and then.
     fn look_after_line(&mut self) -> Result<(), RunError> {
-        let now = self.clock.now();
+        let now = self.now;
         if now < self.line_at {
             return Ok(());
         }
@@ -517,7 +563,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
     }
 
     fn tell(&mut self, event: Event) -> Result<(), RunError> {
-        Ok(self.bridge.handle(self.clock.now(), event)?)
+        Ok(self.bridge.handle(self.now, event)?)
     }
 }
 

@@ -4,7 +4,7 @@
 //! What keeps the count down: reads and writes go straight between the kernel and the caller's slices. The
 //! descriptor is watched for bytes to read only; room to write is assumed until a write does not fit, and only
 //! then watched too, through a second descriptor (a terminal watched for both wakes its reader once more after
-//! every write). A short read has emptied the kernel's queue, and a short write has filled it, so neither is
+//! every write), until writes have fitted for a while. A short read has emptied the kernel's queue, and a short write has filled it, so neither is
 //! followed by a call that only learns `EAGAIN`.
 
 use std::io;
@@ -37,11 +37,17 @@ pub struct Uart {
     source: Source,
     /// Where to write if that is another descriptor than the one to read.
     sink: Option<OwnedFd>,
-    /// Tells when there is room again; made when a write first does not fit.
+    /// Tells when there is room again; made when a write does not fit.
     room: Option<AsyncFd<OwnedFd>>,
+    /// How many writes in a row have fitted since then.
+    fitted: u32,
     /// `Gone` or `Ended` was reported: nothing more comes.
     over: bool,
 }
+
+/// Room is watched for until so many writes in a row have fitted: being woken whenever the other side reads costs more
+/// than finding out now and then that there is no room.
+const UNWATCH_AFTER: u32 = 32;
 
 /// What [`Uart::poll_read`] found.
 #[derive(Debug)]
@@ -135,13 +141,22 @@ impl Uart {
         loop {
             let mut guard = ready!(room.poll_write_ready(cx))?;
             match write(room.get_ref().as_fd(), buf) {
+                Ok(Some(bytes)) if bytes < buf.len() => {
+                    self.fitted = 0;
+                    guard.clear_ready();
+                    return Poll::Ready(Ok(bytes));
+                }
                 Ok(Some(bytes)) => {
-                    if bytes < buf.len() {
-                        guard.clear_ready();
+                    self.fitted += 1;
+                    if self.fitted >= UNWATCH_AFTER {
+                        self.room = None;
                     }
                     return Poll::Ready(Ok(bytes));
                 }
-                Ok(None) => guard.clear_ready(),
+                Ok(None) => {
+                    self.fitted = 0;
+                    guard.clear_ready();
+                }
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
@@ -181,7 +196,7 @@ impl Uart {
     }
 
     fn new(kind: Kind, input: OwnedFd, sink: Option<OwnedFd>) -> Result<Self, Problem> {
-        Ok(Self { kind, source: Source::of(input)?, sink, room: None, over: false })
+        Ok(Self { kind, source: Source::of(input)?, sink, room: None, fitted: 0, over: false })
     }
 
     fn output(&self) -> BorrowedFd<'_> {
@@ -192,7 +207,7 @@ impl Uart {
     fn watch_room(&mut self) -> io::Result<()> {
         let copy = fcntl_dupfd_cloexec(self.output(), 0)?;
         match watch(copy, Interest::WRITABLE) {
-            Ok(room) => self.room = Some(room),
+            Ok(room) => (self.room, self.fitted) = (Some(room), 0),
             Err((_, error)) if is_never_blocking(&error) => {}
             Err((_, error)) => return Err(error),
         }
