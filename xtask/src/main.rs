@@ -1,2 +1,61 @@
-//! uartbridge
-fn main() {}
+//! What CI runs, and what a person would otherwise type: `cargo xtask TASK`.
+
+mod bench;
+mod setup;
+mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+enum Task {
+    /// Install the Debian packages that the tests and the bench need; what is there already is left alone
+    Setup,
+    /// Everything CI runs: formatting, lints, documentation, guards, tests
+    Test,
+    /// What .ci/run calls: the same as `test`
+    Ci,
+    /// Guards of the project's habits alone (part of `test`)
+    Tidy,
+    /// Compare uartbridge with its rivals and with what is possible, side by side
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let task = match Task::try_parse() {
+        Ok(task) => task,
+        Err(error) => return explain(&error),
+    };
+    let done = match task {
+        Task::Setup => setup::run(setup::NEEDS),
+        Task::Test | Task::Ci => test::run(),
+        Task::Tidy => tidy::run(),
+        Task::Bench(options) => bench::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is wrong with the words on the command line; whoever does not know the tasks gets their list.
+fn explain(error: &clap::Error) -> ExitCode {
+    let lost = matches!(
+        error.kind(),
+        ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand | ErrorKind::UnknownArgument
+    );
+    if lost {
+        eprintln!("{error}\n{}", Task::command().render_long_help());
+    } else if error.print().is_err() {
+        eprintln!("{error}");
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}

@@ -16,5 +16,6 @@ mod serial;
 pub mod sock;
 pub mod spec;
 mod stdio;
+pub mod storage;
 mod time;
 pub mod uart;

@@ -16,9 +16,10 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 use uartbridge::endpoint::UartEndpoint;
 use uartbridge::ends::{OpenFailure, OpenUart};
-use uartbridge::run::{HeapBridge, Observer, Orders, RunError, run};
+use uartbridge::run::{Observer, Orders, PagedBridge, RunError, run};
 use uartbridge::sock::{Peers, TcpOptions};
 use uartbridge::spec::BridgeSpec;
+use uartbridge::storage::Storage;
 use uartbridge::uart::Uart;
 use uartbridge_core::{LinkState, Overflow, Stats, Step};
 
@@ -83,9 +84,14 @@ async fn start(specs: Vec<BridgeSpec>, service: &Service) -> Result<Tasks, u8> {
 }
 
 /// Binds and allocates what must be there from the start.
-async fn prepare(spec: &BridgeSpec) -> Result<(HeapBridge, Peers), (u8, String)> {
-    let ring = |bytes: usize| vec![0; bytes].into_boxed_slice();
-    let bridge = HeapBridge::new(spec.config, seed(), ring(spec.up_buffer), ring(spec.down_buffer))
+async fn prepare(spec: &BridgeSpec) -> Result<(PagedBridge, Peers), (u8, String)> {
+    let ring = |option: &str, bytes: usize| {
+        Storage::new(bytes).map_err(|error| {
+            (exit::UNAVAILABLE, format!("--{option} {bytes}: no memory for it: {error}; make it smaller"))
+        })
+    };
+    let rings = (ring("up-buffer", spec.up_buffer)?, ring("down-buffer", spec.down_buffer)?);
+    let bridge = PagedBridge::new(spec.config, seed(), rings.0, rings.1)
         .map_err(|error| (exit::CONFIG, error.to_string()))?;
     let unacked = spec.config.supervise.unacked;
     let options = TcpOptions {
@@ -98,7 +104,7 @@ async fn prepare(spec: &BridgeSpec) -> Result<(HeapBridge, Peers), (u8, String)>
 
 async fn one(
     spec: BridgeSpec,
-    (mut bridge, peers): (HeapBridge, Peers),
+    (mut bridge, peers): (PagedBridge, Peers),
     mut watcher: Watcher,
     orders: watch::Receiver<Orders>,
 ) -> u8 {

@@ -15,12 +15,13 @@ use uartbridge_core::{Action, Bridge, Close, CloseReason, Event, Instant, LinkSt
 use crate::ends::{Dial, Dialing, OpenUart, Sock, SockRead, UartEnd, UartRead};
 use crate::journal::{Journal, words};
 use crate::sock::{plain, reason};
+use crate::storage::Storage;
 use crate::time::Clock;
 
 /// How many packets the up ring tells apart.
 pub const PACKETS: usize = 256;
-/// A bridge with the rings' storage on the heap.
-pub type HeapBridge = Bridge<'static, Box<[u8]>, Box<[u8]>, PACKETS>;
+/// A bridge whose rings take memory as they fill.
+pub type PagedBridge = Bridge<'static, Storage, Storage, PACKETS>;
 /// Reads from the UART before what they brought is written.
 const READS: usize = 16;
 /// Moves before the core is asked again.
@@ -90,7 +91,7 @@ pub enum RunError {
 /// # Errors
 /// See [`RunError`]. What the bridge still held is in its counters.
 pub async fn run<O: OpenUart, N: Dial>(
-    bridge: &mut HeapBridge,
+    bridge: &mut PagedBridge,
     uart: O,
     net: N,
     mut orders: watch::Receiver<Orders>,
@@ -130,7 +131,7 @@ pub async fn run<O: OpenUart, N: Dial>(
 
 /// The state of the loop between two turns.
 struct Turn<'b, O: OpenUart, N: Dial> {
-    bridge: &'b mut HeapBridge,
+    bridge: &'b mut PagedBridge,
     clock: Clock,
     opener: O,
     uart: Option<O::End>,
@@ -181,7 +182,7 @@ struct Live<S> {
 }
 
 impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
-    fn new(bridge: &'b mut HeapBridge, opener: O, net: N, observer: &'b mut dyn Observer) -> Self {
+    fn new(bridge: &'b mut PagedBridge, opener: O, net: N, observer: &'b mut dyn Observer) -> Self {
         let clock = Clock::start();
         Self {
             bridge,

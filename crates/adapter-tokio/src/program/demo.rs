@@ -1,7 +1,7 @@
 //! The demo: a pty as the serial port, a device on it, an echoing server, and an outage in the middle.
 
-use std::net::SocketAddr;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
@@ -14,9 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use uartbridge::endpoint::{NetEndpoint, SerialSettings, UartEndpoint};
 use uartbridge::ends::{OpenFailure, OpenUart, UartRead};
-use uartbridge::run::{HeapBridge, Observer, Orders, RunError, run};
+use uartbridge::run::{Observer, Orders, PagedBridge, RunError, run};
 use uartbridge::sock::{Peers, TcpOptions};
 use uartbridge::spec::Show;
+use uartbridge::storage::Storage;
 use uartbridge::uart::Uart;
 use uartbridge_core::{Backoff, Config, LinkState, Stats};
 
@@ -70,8 +71,7 @@ async fn show(demo: Demo) -> std::io::Result<bool> {
         backoff: Backoff { max: uartbridge_core::Duration::from_secs(1), ..Config::default().backoff },
         ..Config::default()
     };
-    let ring = |bytes| vec![0; bytes].into_boxed_slice();
-    let mut bridge = HeapBridge::new(config, super::seed(), ring(RINGS.0), ring(RINGS.1))
+    let mut bridge = PagedBridge::new(config, super::seed(), Storage::new(RINGS.0)?, Storage::new(RINGS.1)?)
         .map_err(std::io::Error::other)?;
     let peer = NetEndpoint::Tcp { host: server.ip().to_string(), port: server.port() };
     let options = TcpOptions { keepalive: None, user_timeout: None };

@@ -1,0 +1,144 @@
+//! `cargo xtask setup`: Debian packages.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::step;
+
+/// A program from outside, and the Debian package that brings it.
+#[derive(Debug)]
+pub(crate) struct Need {
+    /// The program's name, looked for along `PATH` and in the directories for system programs.
+    pub(crate) tool: &'static str,
+    /// The Debian package.
+    pub(crate) package: &'static str,
+    /// What it is for, for whoever wonders why it is installed.
+    pub(crate) purpose: &'static str,
+    /// Needed by whom.
+    pub(crate) by: By,
+}
+
+/// Who needs a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// `cargo xtask test`.
+    Tests,
+    /// `cargo xtask bench`.
+    Bench,
+    /// A person at the keyboard.
+    Hand,
+}
+
+/// Everything that any task needs.
+pub(crate) const NEEDS: &[Need] = &[
+    Need { tool: "cc", package: "gcc", purpose: "linking", by: By::Tests },
+    Need {
+        tool: "socat",
+        package: "socat",
+        purpose: "outside oracle of the tests, rival in the bench",
+        by: By::Tests,
+    },
+    Need { tool: "strace", package: "strace", purpose: "which system calls a bridge makes", by: By::Tests },
+    Need {
+        tool: "ser2net",
+        package: "ser2net",
+        purpose: "rival in the bench (Debian also starts it as a service: `systemctl disable --now ser2net` stops that)",
+        by: By::Bench,
+    },
+    Need {
+        tool: "perf",
+        package: "linux-perf",
+        purpose: "counts system calls without slowing them",
+        by: By::Bench,
+    },
+    Need { tool: "valgrind", package: "valgrind", purpose: "counts instructions", by: By::Bench },
+    Need { tool: "picocom", package: "picocom", purpose: "typing into the demo's serial port", by: By::Hand },
+];
+
+/// Installs what is missing among `needs`, and says so.
+///
+/// # Errors
+/// No apt-get, no right to use it, or it fails: with the packages to install by hand.
+pub(crate) fn run<'a>(needs: impl IntoIterator<Item = &'a Need>) -> Result<()> {
+    let missing: Vec<_> = needs.into_iter().filter(|need| find(need.tool).is_none()).collect();
+    if missing.is_empty() {
+        println!("setup: nothing to install");
+        return Ok(());
+    }
+    let packages: Vec<_> = missing.iter().map(|need| need.package).collect();
+    let by_hand = format!("install by hand what provides: {}", packages.join(" "));
+    let mut apt = apt_get().with_context(|| by_hand.clone())?;
+    for need in &missing {
+        println!("setup: installing {} ({}: {})", need.package, need.tool, need.purpose);
+    }
+    // A fresh machine has no package lists; where they are old, the second try has new ones.
+    if install(&mut apt, &packages).is_err() {
+        step::run(apt_get()?.arg("update")).with_context(|| by_hand.clone())?;
+        install(&mut apt_get()?, &packages).with_context(|| by_hand.clone())?;
+    }
+    match missing.iter().find(|need| find(need.tool).is_none()) {
+        None => Ok(()),
+        Some(need) => bail!("{} is installed, but there is still no program \"{}\"", need.package, need.tool),
+    }
+}
+
+/// Installs what `by` needs.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_for(by: By) -> Result<()> {
+    run(NEEDS.iter().filter(|need| need.by == by))
+}
+
+/// Where a program lies.
+pub(crate) fn find(tool: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([Path::new("/usr/sbin").to_owned(), Path::new("/sbin").to_owned()])
+        .map(|dir| dir.join(tool))
+        .find(|path| path.is_file())
+}
+
+/// apt-get, with the right to install.
+fn apt_get() -> Result<Command> {
+    let apt = find("apt-get").context("there is no apt-get here (not a Debian)")?;
+    let mut command = if rustix::process::geteuid().is_root() {
+        Command::new(apt)
+    } else {
+        let quiet = |arguments: &[&str]| {
+            Command::new("sudo").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status()
+        };
+        match quiet(&["-n", "true"]) {
+            Ok(status) if status.success() => {}
+            Ok(_) | Err(_) => bail!("not root, and `sudo -n` is refused"),
+        }
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "DEBIAN_FRONTEND=noninteractive"]).arg(apt);
+        sudo
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    Ok(command)
+}
+
+fn install(apt: &mut Command, packages: &[&str]) -> Result<()> {
+    step::run(apt.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_is_there_and_nothing_else() {
+        assert!(find("sh").is_some());
+        assert!(find("no-such-program-anywhere").is_none());
+    }
+
+    #[test]
+    fn nothing_missing_installs_nothing() {
+        let there = Need { tool: "sh", package: "no-such-package", purpose: "", by: By::Hand };
+        run([&there]).expect("sh is there");
+    }
+}
