@@ -1,1 +1,26 @@
-//! tests
+//! Scenarios as data, and the drivers that run them: the core in virtual time, and the real program on a real pty.
+//!
+//! A scenario file says what a device, a network and some peers do, and what must follow (`scenarios/README.md`).
+//! [`parse()`] reads it, [`run()`] carries it out in a [`World`]. There are two: [`sim::SimWorld`], where the bridge is
+//! the core or the [`tutorial::TutorialBridge`] that it replaces, and [`program::ProgramWorld`].
+
+pub mod align;
+mod core_bridge;
+mod library;
+mod options;
+mod parse;
+pub mod program;
+pub mod records;
+mod run;
+pub mod scenario;
+pub mod sim;
+pub mod tutorial;
+mod words;
+mod world;
+
+pub use core_bridge::CoreBridge;
+pub use library::{Driver, Library, Verdict};
+pub use options::{Settings, settings};
+pub use parse::{ParseError, parse};
+pub use run::{Failure, own_bytes, run};
+pub use world::{Act, Connection, Ending, Observed, Queue, World};

@@ -47,7 +47,7 @@ pub struct Uart {
 
 /// Room is watched for until so many writes in a row have fitted: being woken whenever the other side reads costs more
 /// than finding out now and then that there is no room.
-const UNWATCH_AFTER: u32 = 32;
+const UNWATCH_AFTER: u32 = 16;
 
 /// What [`Uart::poll_read`] found.
 #[derive(Debug)]

@@ -26,8 +26,14 @@ impl<const P: usize> Machine<'_, P> {
 
     pub(crate) fn may_read_socket(&self) -> bool {
         let reads = matches!(&self.link, Link::Up(connection) if connection.reads());
-        let whole = self.down.is_empty() || self.down.vacant() >= DATAGRAM_ROOM;
-        reads && (whole || !self.config.packing.datagrams)
+        let roomy = if self.config.packing.datagrams {
+            self.down.is_empty() || self.down.vacant() >= DATAGRAM_ROOM
+        } else {
+            // A quarter of the ring: reading each few bytes that the UART has made room for would cost a call each,
+            // and have the peer send them in a packet each (RFC 9293 §3.8.6.2.2, silly window syndrome).
+            (self.down.capacity() - self.down.len()) >= self.down.capacity().div_ceil(4)
+        };
+        reads && roomy
     }
 
     pub(super) fn uart_rx(&mut self, n: usize, storage: &mut [u8]) -> Result<(), Misuse> {
