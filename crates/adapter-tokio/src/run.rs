@@ -23,9 +23,7 @@ pub const PACKETS: usize = 256;
 /// A bridge whose rings take memory as they fill.
 pub type PagedBridge = Bridge<'static, Storage, Storage, PACKETS>;
 /// Reads from the UART before what they brought is written.
-const READS: usize = 16;
-/// Moves before the core is asked again.
-const MOVES: usize = 64;
+const READS: usize = 4;
 /// How often the line is looked after while bytes arrive.
 const LINE_EVERY: uartbridge_core::Duration = uartbridge_core::Duration::from_secs(1);
 
@@ -142,7 +140,7 @@ struct Turn<'b, O: OpenUart, N: Dial> {
     /// waking once too often.
     due: Option<Instant>,
     timer: Pin<Box<Sleep>>,
-    /// Read once in [`MOVES`] moves; the events in between share it.
+    /// Read once a round; the events in between share it.
     now: Instant,
     asleep: Asleep,
     /// How long a finished bridge waits for the UART's driver.
@@ -210,11 +208,11 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
             if self.due.is_some_and(|due| due <= self.now) {
                 self.tell(Event::Timeout)?;
             }
-            let moves = self.move_bytes(cx)?;
+            let more = self.move_bytes(cx)?;
             match self.act()? {
                 Acted::Finished => return self.poll_queued(cx).map(Ok),
                 Acted::Something => {}
-                Acted::Nothing if moves == MOVES => {}
+                Acted::Nothing if more => {}
                 Acted::Nothing => {
                     if self.poll_timer(cx).is_pending() {
                         return Poll::Pending;
@@ -259,126 +257,122 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
         }
     }
 
-    /// Moves bytes wherever that is possible without waiting, [`MOVES`] times at most; returns how often.
-    fn move_bytes(&mut self, cx: &mut Context<'_>) -> Result<usize, RunError> {
-        let mut moves = 0;
-        let mut reads = 0;
-        while moves < MOVES && self.move_once(cx, &mut reads)? {
-            moves += 1;
+    /// Gives every port that may be ready one turn; false if none was. What comes from the UART is collected, up to a
+    /// point, before it is written: a burst costs one write, and neither direction waits for the other.
+    fn move_bytes(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
+        let mut moved = false;
+        for _ in 0..READS {
+            if !self.read_uart(cx)? {
+                break;
+            }
+            moved = true;
         }
-        if moves > 0 {
+        if moved {
             self.look_after_line()?;
         }
-        Ok(moves)
+        moved |= self.write_sock(cx)?;
+        moved |= self.read_sock(cx)?;
+        moved |= self.write_uart(cx)?;
+        if !self.asleep.others {
+            self.asleep.others = true;
+            moved |= self.poll_dialing(cx)? || self.poll_ending(cx)?;
+        }
+        Ok(moved)
     }
 
-    /// Moves bytes on the first port that is ready. What comes from the UART is collected, up to a point, before it
-    /// is written: a burst costs one write.
-    fn move_once(&mut self, cx: &mut Context<'_>, reads: &mut usize) -> Result<bool, RunError> {
-        let ports = self.bridge.ports();
-        let asleep = &mut self.asleep;
-        if let Some(uart) = self.uart.as_mut().filter(|_| !asleep.uart_rx && !ports.uart_rx.is_empty())
-            && *reads < READS
-        {
-            match uart.poll_read(cx, ports.uart_rx) {
-                Poll::Ready(read) => {
-                    *reads += 1;
-                    if let UartRead::Bytes(n) = read {
-                        self.observer.uplink(&ports.uart_rx[..n]);
-                    }
-                    return self.uart_read(read).map(|()| true);
-                }
-                Poll::Pending => asleep.uart_rx = true,
-            }
-        }
-        if let Some(link) = self.link.as_mut().filter(|_| !asleep.tx && ports.tx != [&[], &[]] as [&[u8]; 2])
-        {
-            match link.sock.poll_write(cx, ports.tx) {
-                Poll::Ready(written) => {
-                    *reads = 0;
-                    return self.sock_written(written).map(|()| true);
-                }
-                Poll::Pending => asleep.tx = true,
-            }
-        }
-        *reads = 0;
-        if let Some(uart) = self.uart.as_mut().filter(|_| !asleep.uart_tx && !ports.uart_tx.is_empty()) {
-            match uart.poll_write(cx, ports.uart_tx) {
-                Poll::Ready(Ok(n)) => return self.tell(Event::UartTxDone(n)).map(|()| true),
-                Poll::Ready(Err(error)) => return self.uart_gone(&error).map(|()| true),
-                Poll::Pending => asleep.uart_tx = true,
-            }
-        }
-        if let Some(link) = self.link.as_mut().filter(|link| !link.peer_ended && !asleep.sock_rx)
-            && !ports.sock_rx.is_empty()
-        {
-            match link.sock.poll_read(cx, ports.sock_rx) {
-                Poll::Ready(read) => {
-                    if let Ok(SockRead::Bytes(n, _)) = read {
-                        self.observer.downlink(&ports.sock_rx[..n]);
-                    }
-                    return self.sock_read(read).map(|()| true);
-                }
-                Poll::Pending => asleep.sock_rx = true,
-            }
-        }
-        if asleep.others {
+    fn read_uart(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
+        let Some(uart) = self.uart.as_mut().filter(|_| !self.asleep.uart_rx && self.bridge.ready().uart_rx)
+        else {
             return Ok(false);
+        };
+        let room = self.bridge.ports().uart_rx;
+        let Poll::Ready(read) = uart.poll_read(cx, room) else {
+            self.asleep.uart_rx = true;
+            return Ok(false);
+        };
+        match read {
+            UartRead::Bytes(n) => {
+                self.observer.uplink(&room[..n]);
+                self.tell(Event::UartRx(n))?;
+            }
+            UartRead::Gone(error) => self.uart_gone(&error)?,
+            UartRead::Ended => self.tell(Event::UartEnded)?,
         }
-        asleep.others = true;
-        Ok(self.poll_dialing(cx)? || self.poll_ending(cx)?)
+        Ok(true)
     }
 
-    fn uart_read(&mut self, read: UartRead) -> Result<(), RunError> {
-        match read {
-            UartRead::Bytes(n) => self.tell(Event::UartRx(n)),
-            UartRead::Gone(error) => self.uart_gone(&error),
-            UartRead::Ended => self.tell(Event::UartEnded),
+    fn write_sock(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
+        let Some(link) = self.link.as_mut().filter(|_| !self.asleep.tx && self.bridge.ready().tx) else {
+            return Ok(false);
+        };
+        match link.sock.poll_write(cx, self.bridge.ports().tx) {
+            Poll::Pending => {
+                self.asleep.tx = true;
+                return Ok(false);
+            }
+            Poll::Ready(Ok(n)) => self.tell(Event::TxDone(n))?,
+            Poll::Ready(Err(error)) => {
+                link.broken = Some(reason(&error));
+                self.journal.because(plain(&error));
+                self.tell(Event::TxFailed)?;
+            }
         }
+        Ok(true)
+    }
+
+    fn read_sock(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
+        let ready = !self.asleep.sock_rx && self.bridge.ready().sock_rx;
+        let Some(link) = self.link.as_mut().filter(|link| ready && !link.peer_ended) else {
+            return Ok(false);
+        };
+        let room = self.bridge.ports().sock_rx;
+        let Poll::Ready(read) = link.sock.poll_read(cx, room) else {
+            self.asleep.sock_rx = true;
+            return Ok(false);
+        };
+        match read {
+            Ok(SockRead::Bytes(n, cut)) => {
+                self.observer.downlink(&room[..n]);
+                self.tell(Event::SockRx(n))?;
+                if cut > 0 {
+                    tracing::warn!("a datagram was {cut} bytes too long for the down buffer and lost them");
+                    self.tell(Event::SockRxCut(cut))?;
+                }
+            }
+            Ok(SockRead::Ended) => {
+                link.peer_ended = true;
+                self.asleep.others = false;
+                self.journal.because("the peer has closed the connection");
+                self.tell(Event::PeerClosed)?;
+            }
+            Err(error) => {
+                self.journal.because(plain(&error));
+                self.end_link(reason(&error))?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn write_uart(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
+        let Some(uart) = self.uart.as_mut().filter(|_| !self.asleep.uart_tx && self.bridge.ready().uart_tx)
+        else {
+            return Ok(false);
+        };
+        match uart.poll_write(cx, self.bridge.ports().uart_tx) {
+            Poll::Pending => {
+                self.asleep.uart_tx = true;
+                return Ok(false);
+            }
+            Poll::Ready(Ok(n)) => self.tell(Event::UartTxDone(n))?,
+            Poll::Ready(Err(error)) => self.uart_gone(&error)?,
+        }
+        Ok(true)
     }
 
     fn uart_gone(&mut self, error: &io::Error) -> Result<(), RunError> {
         self.uart = None;
         self.journal.uart_absent(format!("UART is gone: {}", plain(error)));
         self.tell(Event::UartClosed)
-    }
-
-    fn sock_written(&mut self, written: io::Result<usize>) -> Result<(), RunError> {
-        match written {
-            Ok(n) => self.tell(Event::TxDone(n)),
-            Err(error) => {
-                if let Some(link) = &mut self.link {
-                    link.broken = Some(reason(&error));
-                }
-                self.journal.because(plain(&error));
-                self.tell(Event::TxFailed)
-            }
-        }
-    }
-
-    fn sock_read(&mut self, read: io::Result<SockRead>) -> Result<(), RunError> {
-        self.asleep.others = false;
-        match read {
-            Ok(SockRead::Bytes(n, cut)) => {
-                self.tell(Event::SockRx(n))?;
-                if cut == 0 {
-                    return Ok(());
-                }
-                tracing::warn!("a datagram was {cut} bytes too long for the down buffer and lost them");
-                self.tell(Event::SockRxCut(cut))
-            }
-            Ok(SockRead::Ended) => {
-                if let Some(link) = &mut self.link {
-                    link.peer_ended = true;
-                }
-                self.journal.because("the peer has closed the connection");
-                self.tell(Event::PeerClosed)
-            }
-            Err(error) => {
-                self.journal.because(plain(&error));
-                self.end_link(reason(&error))
-            }
-        }
     }
 
     fn poll_dialing(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {

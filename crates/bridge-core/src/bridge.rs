@@ -1,7 +1,7 @@
 //! The bridge as an adapter sees it: events in, actions out, slices lent.
 
 use crate::config::{Config, ConfigError};
-use crate::event::{Action, Event, LinkState, Misuse, PeerIndex, Ports, Timer};
+use crate::event::{Action, Event, LinkState, Misuse, PeerIndex, Ports, Ready, Timer};
 use crate::link::Link;
 use crate::machine::Machine;
 use crate::stats::Stats;
@@ -83,6 +83,11 @@ where
             Some(_) | None => ports.tx = [&[], &[]],
         }
         ports
+    }
+
+    /// Which of the slices of [`ports`](Self::ports) would not be empty; costs less than lending them.
+    pub fn ready(&self) -> Ready {
+        self.machine.ready()
     }
 
     /// The next deadline and its name; `None` if only an event can change anything.

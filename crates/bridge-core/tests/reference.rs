@@ -188,6 +188,12 @@ impl World {
 
     /// What must hold after every step.
     fn check(&mut self) {
+        let ready = self.bridge.ready();
+        let ports = self.bridge.ports();
+        assert_eq!(ready.uart_rx, !ports.uart_rx.is_empty());
+        assert_eq!(ready.sock_rx, !ports.sock_rx.is_empty());
+        assert_eq!(ready.tx, !ports.tx.concat().is_empty());
+        assert_eq!(ready.uart_tx, !ports.uart_tx.is_empty());
         let stats = self.bridge.stats();
         assert_eq!(stats.uart_rx, self.uart_sent);
         assert_eq!(stats.uart_rx, stats.tx_acked + stats.up_dropped + stats.up_held);

@@ -1,7 +1,7 @@
 //! A byte's way: what may move on each port, and what follows from what has moved.
 
 use super::Machine;
-use crate::event::{Acks, CloseCause, Misuse};
+use crate::event::{Acks, CloseCause, Misuse, Ready};
 use crate::flow::Overflowing;
 use crate::link::{Input, Link};
 use crate::pack::Keep;
@@ -34,6 +34,27 @@ impl<const P: usize> Machine<'_, P> {
             (self.down.capacity() - self.down.len()) >= self.down.capacity().div_ceil(4)
         };
         reads && roomy
+    }
+
+    pub(crate) fn ready(&self) -> Ready {
+        let tx = match &self.link {
+            Link::Up(connection) if connection.writes() => {
+                !connection.own.rest().is_empty() || self.up.unsent() > 0
+            }
+            Link::Up(_)
+            | Link::NoIp { .. }
+            | Link::Parked
+            | Link::BackOff { .. }
+            | Link::Dialing { .. }
+            | Link::Abandoning { .. }
+            | Link::Finished => false,
+        };
+        Ready {
+            uart_rx: self.may_read_uart() && self.up.vacant() > 0,
+            sock_rx: self.may_read_socket(),
+            tx,
+            uart_tx: self.uart.writes() && !self.down.is_empty(),
+        }
     }
 
     pub(super) fn uart_rx(&mut self, n: usize, storage: &mut [u8]) -> Result<(), Misuse> {
