@@ -1,0 +1,314 @@
+//! The core on the simulated host: an adapter as [`uartbridge_core::Bridge`] describes it, one event a turn.
+
+mod ports;
+
+use std::collections::VecDeque;
+
+use uartbridge_core::{
+    Acks, Action, Bridge, Close, CloseReason, Depth, Event, Flow, Instant, LineErrors, Stats, Step,
+};
+
+use crate::options::Settings;
+use crate::scenario;
+use crate::sim::{Board, Broken, Subject};
+
+/// How many of its latest doings are kept for the report.
+const HISTORY: usize = 24;
+/// More actions in a row than the core can have to give.
+const DRAIN: u32 = 64;
+
+/// The core and what its adapter has to remember.
+#[derive(Debug)]
+pub struct CoreBridge {
+    bridge: Bridge<'static, Box<[u8]>, Box<[u8]>>,
+    settings: Settings,
+    chunk: usize,
+    /// How far its clock has been set back, in µs.
+    behind: u64,
+    ip: bool,
+    stop: bool,
+    uart: Uart,
+    socket: Socket,
+    finished: bool,
+    history: VecDeque<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Uart {
+    Closed,
+    Asked,
+    Open,
+}
+
+/// What has been asked of the socket, and told about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Socket {
+    None,
+    Dialing,
+    Up {
+        heard_fin: bool,
+        failed: bool,
+        shut: bool,
+    },
+    /// The last acknowledgements have been told; the end has not.
+    Ended(CloseReason),
+}
+
+impl CoreBridge {
+    /// A bridge with these settings that moves at most `chunk` bytes at a time.
+    ///
+    /// # Errors
+    /// A setting that the core refuses.
+    pub fn new(settings: Settings, seed: u32, chunk: usize) -> Result<Self, String> {
+        let (up, down) = (vec![0; settings.up].into(), vec![0; settings.down].into());
+        let bridge = Bridge::new(settings.config, seed, up, down).map_err(|error| error.to_string())?;
+        Ok(Self {
+            bridge,
+            settings,
+            chunk,
+            behind: 0,
+            ip: false,
+            stop: false,
+            uart: Uart::Closed,
+            socket: Socket::None,
+            finished: false,
+            history: VecDeque::new(),
+        })
+    }
+
+    fn clock(&self, board: &Board) -> Instant {
+        Instant::from_micros(board.now().saturating_sub(self.behind))
+    }
+
+    fn tell(&mut self, board: &Board, event: Event) -> Result<(), String> {
+        self.note(board, format!("{event:?}"));
+        let told = self.bridge.handle(self.clock(board), event);
+        told.map_err(|misuse| format!("the core calls {event:?} a misuse: {misuse}"))
+    }
+
+    fn note(&mut self, board: &Board, what: String) {
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(format!("\n    {:>12} µs {what}", board.now()));
+    }
+
+    /// Carries out every action; whether there was one.
+    fn drain(&mut self, board: &mut Board) -> Result<bool, String> {
+        for count in 0..DRAIN {
+            let action = self.bridge.poll(self.clock(board));
+            if !matches!(action, Action::Sleep(_)) {
+                self.note(board, format!("{action:?}"));
+            }
+            match action {
+                Action::OpenUart => self.uart = Uart::Asked,
+                Action::Connect(peer) => {
+                    board.dial(usize::from(peer.0));
+                    self.socket = Socket::Dialing;
+                }
+                Action::Close(Close::Orderly(_)) => {
+                    board.shut_down();
+                    if let Socket::Up { shut, .. } = &mut self.socket {
+                        *shut = true;
+                    }
+                }
+                Action::Close(Close::Abort(_)) => self.end(board, CloseReason::Failed)?,
+                Action::QueryAcks => {
+                    let acked = board.acked();
+                    self.tell(board, Event::TxAcked(acked))?;
+                }
+                Action::UartFlow(flow) => board.uart_flow(flow == Flow::Go),
+                Action::Recover(Step::ResetRadio) => board.observed().radio_resets += 1,
+                Action::Recover(Step::Restart) => board.observed().restarts += 1,
+                Action::Sleep(sleep) => {
+                    board.observed().depth = Some(match sleep.depth {
+                        Depth::Idle => scenario::Depth::Idle,
+                        Depth::Doze => scenario::Depth::Doze,
+                        Depth::Deep => scenario::Depth::Deep,
+                    });
+                    return Ok(count > 0);
+                }
+                Action::Finished => {
+                    self.finished = true;
+                    let Stats { up_held, down_held, .. } = self.bridge.stats();
+                    let held = up_held + down_held;
+                    let end = if held == 0 { Ok(()) } else { Err(format!("{held} bytes are not delivered")) };
+                    board.observed().finished = Some(end);
+                    return Ok(count > 0);
+                }
+            }
+        }
+        Err(format!("the core gives more than {DRAIN} actions in a row"))
+    }
+
+    /// The socket goes: tells what the peer has acknowledged, while it can still be asked.
+    fn end(&mut self, board: &mut Board, reason: CloseReason) -> Result<(), String> {
+        if matches!(self.socket, Socket::Up { .. }) && !board.udp() {
+            let acked = board.acked();
+            self.tell(board, Event::TxAcked(acked))?;
+        }
+        match reason {
+            CloseReason::Done => board.let_go(),
+            CloseReason::Reset
+            | CloseReason::Refused
+            | CloseReason::TimedOut
+            | CloseReason::Unreachable
+            | CloseReason::Unresolved
+            | CloseReason::Replaced
+            | CloseReason::Failed => board.hang_up(),
+        }
+        self.socket = Socket::Ended(reason);
+        Ok(())
+    }
+
+    /// Something that happened outside, if it has not been told.
+    fn outside(&mut self, board: &mut Board) -> Result<Option<Event>, String> {
+        if core::mem::replace(&mut self.ip, board.ip()) != board.ip() {
+            return Ok(Some(if board.ip() { Event::IpReady } else { Event::IpLost }));
+        }
+        if core::mem::take(&mut self.stop) {
+            return Ok(Some(Event::Stop));
+        }
+        let uart = match (self.uart, board.uart_plugged()) {
+            (Uart::Asked, true) => Some((Uart::Open, Event::UartOpened)),
+            (Uart::Asked | Uart::Open, false) => Some((Uart::Closed, Event::UartClosed)),
+            (Uart::Open, true) | (Uart::Closed, _) => None,
+        };
+        if let Some((state, event)) = uart {
+            self.uart = state;
+            return Ok(Some(event));
+        }
+        let (overrun, framing) = board.uart_errors();
+        if overrun + framing > 0 {
+            return Ok(Some(Event::UartErrors(LineErrors { overrun, framing, parity: 0 })));
+        }
+        self.socket_news(board)
+    }
+
+    fn socket_news(&mut self, board: &mut Board) -> Result<Option<Event>, String> {
+        match self.socket {
+            Socket::None => Ok(None),
+            Socket::Ended(reason) => {
+                self.socket = Socket::None;
+                Ok(Some(Event::Closed(reason)))
+            }
+            Socket::Dialing if board.connected() => {
+                self.socket = Socket::Up { heard_fin: false, failed: false, shut: false };
+                Ok(Some(Event::Connected(if board.udp() { Acks::OnWrite } else { Acks::Peer })))
+            }
+            Socket::Dialing => match board.broken() {
+                Some(_) => {
+                    self.end(board, CloseReason::Refused)?;
+                    Ok(None)
+                }
+                None => Ok(None),
+            },
+            Socket::Up { heard_fin, failed, shut } => {
+                let all_read = board.readable() == 0;
+                if board.broken() == Some(Broken::Reset) {
+                    if all_read || heard_fin {
+                        self.end(board, CloseReason::Reset)?;
+                        return Ok(None);
+                    }
+                    self.socket = Socket::Up { heard_fin, failed: true, shut };
+                    return Ok((!failed).then_some(Event::TxFailed));
+                }
+                let fin = heard_fin || board.fin_arrived() && all_read;
+                if fin && shut {
+                    self.end(board, CloseReason::Done)?;
+                    return Ok(None);
+                }
+                self.socket = Socket::Up { heard_fin: fin, failed, shut };
+                Ok((fin && !heard_fin).then_some(Event::PeerClosed))
+            }
+        }
+    }
+
+    /// What must hold after every turn.
+    fn check(&self) -> Result<(), String> {
+        let stats = self.bridge.stats();
+        let Stats { uart_rx, tx_acked, up_held, up_dropped, sock_rx, uart_tx, down_held, .. } = stats;
+        let checks = [
+            (uart_rx == tx_acked + up_dropped + up_held, "uplink bytes are unaccounted for"),
+            (sock_rx == uart_tx + down_held, "downlink bytes are unaccounted for"),
+            (up_held <= self.settings.up as u64, "more is held than the up ring has room for"),
+            (down_held <= self.settings.down as u64, "more is held than the down ring has room for"),
+        ];
+        match checks.into_iter().find(|(holds, _)| !holds) {
+            Some((_, what)) => Err(format!("{what}: {stats:?}")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Subject for CoreBridge {
+    fn turn(&mut self, board: &mut Board) -> Result<bool, String> {
+        board.feed();
+        let now = self.clock(board);
+        if self.bridge.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.tell(board, Event::Timeout)?;
+        }
+        let acted = self.drain(board)?;
+        if self.finished {
+            return Ok(false);
+        }
+        if let Some(event) = self.outside(board)? {
+            self.tell(board, event)?;
+            return Ok(true);
+        }
+        let moved = self.move_bytes(board)?;
+        self.check()?;
+        let ended = matches!(self.socket, Socket::Ended(_));
+        Ok(acted || moved || ended)
+    }
+
+    fn interrupt(&mut self, _: &mut Board) {}
+
+    fn deadline(&self) -> Option<u64> {
+        let (at, _) = self.bridge.poll_timeout().filter(|_| !self.finished)?;
+        Some(at.as_micros().saturating_add(self.behind))
+    }
+
+    fn holds(&self) -> u64 {
+        let (stats, packing) = (self.bridge.stats(), self.settings.config.packing);
+        // Without a gap, a packet waits for its end for as long as the device likes.
+        let waits = packing.gap.is_never() && (packing.delimiter.is_some() || packing.max_len > 0);
+        let up = if waits { 0 } else { stats.up_held };
+        if self.finished { 0 } else { up + stats.down_held }
+    }
+
+    fn stop(&mut self) {
+        self.stop = true;
+    }
+
+    fn clock_back(&mut self, span: u64) {
+        self.behind += span;
+    }
+
+    fn stat(&self, name: &str) -> Option<u64> {
+        let stats = self.bridge.stats();
+        let known = [
+            ("uart-rx", stats.uart_rx),
+            ("tx-acked", stats.tx_acked),
+            ("up-held", stats.up_held),
+            ("up-dropped", stats.up_dropped),
+            ("up-dropped-packets", stats.up_dropped_packets.into()),
+            ("replayed", stats.replayed),
+            ("sock-rx", stats.sock_rx),
+            ("uart-tx", stats.uart_tx),
+            ("down-held", stats.down_held),
+            ("down-cut", stats.down_cut),
+            ("overrun", stats.line.overrun.into()),
+            ("framing", stats.line.framing.into()),
+            ("attempts", stats.attempts.into()),
+            ("connections", stats.connections.into()),
+            ("failures", stats.failures.into()),
+            ("heartbeats", stats.heartbeats.into()),
+        ];
+        known.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    fn history(&self) -> String {
+        self.history.iter().map(String::as_str).collect()
+    }
+}

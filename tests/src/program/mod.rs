@@ -1,0 +1,284 @@
+//! The real program on a real pty and real sockets. One thread, one `poll(2)`: every wait is for an event.
+
+mod device;
+mod peer;
+mod process;
+mod udp;
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::scenario::{Address, DeviceAct, NetworkAct, Payload, PeerAct, Scenario, Transport};
+use crate::world::{Act, Observed, Queue, World};
+use device::Device;
+use peer::TcpPeer;
+use process::Process;
+use udp::UdpPeer;
+
+pub use process::build;
+
+/// The longest wait between two looks at the clock.
+const LOOK: Duration = Duration::from_millis(250);
+/// The first peer's port; outside the range from which the kernel takes ports by itself.
+const PORT: u16 = 4000;
+
+/// A real world with the real program in it.
+#[derive(Debug)]
+pub struct ProgramWorld {
+    started: Instant,
+    program: PathBuf,
+    folder: PathBuf,
+    device: Device,
+    peers: Peers,
+    process: Option<Process>,
+    arguments: Vec<String>,
+    observed: Observed,
+}
+
+#[derive(Debug)]
+enum Peers {
+    Tcp(Vec<TcpPeer>),
+    Udp(Vec<UdpPeer>),
+}
+
+/// A descriptor, and what to wait for on it.
+type Interest<'a> = (BorrowedFd<'a>, PollFlags);
+
+impl ProgramWorld {
+    /// A pty and listening peers for `scenario`, all of them its own; `program` is where [`build`] found it.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn new(scenario: &Scenario, program: &Path) -> Result<Self, String> {
+        static WORLDS: AtomicU8 = AtomicU8::new(0);
+        let nth = WORLDS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("uartbridge-{}-{nth}", std::process::id()));
+        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let places = (0..scenario.peers).map(|index| place(scenario, index, nth));
+        let peers = match scenario.transport {
+            Transport::Udp => places
+                .clone()
+                .enumerate()
+                .map(|(index, (_, at))| UdpPeer::new(index, at))
+                .collect::<io::Result<_>>()
+                .map(Peers::Udp),
+            Transport::Tcp | Transport::TcpListen => {
+                let calls = scenario.transport == Transport::TcpListen;
+                places
+                    .clone()
+                    .enumerate()
+                    .map(|(index, (_, at))| TcpPeer::new(index, at, calls))
+                    .collect::<io::Result<_>>()
+                    .map(Peers::Tcp)
+            }
+        };
+        let peers = peers.map_err(|error| format!("cannot open a peer's socket: {error}"))?;
+        let device =
+            Device::new(folder.join("tty")).map_err(|error| format!("cannot make a pty: {error}"))?;
+        let uart = format!("serial://{}?baud={}", folder.join("tty").display(), scenario.world.baud);
+        let mut arguments = vec![uart, places.map(|(url, _)| url).collect::<Vec<_>>().join(",")];
+        arguments.extend(scenario.options.iter().map(|(name, value)| format!("--{name}={value}")));
+        let queues = vec![Queue::default(); scenario.peers];
+        let observed = Observed { peer_queues: queues, ..Observed::default() };
+        Ok(Self {
+            started: Instant::now(),
+            program: program.to_owned(),
+            folder,
+            device,
+            peers,
+            process: None,
+            arguments,
+            observed,
+        })
+    }
+
+    /// Waits for something to happen, for at most `limit`, and takes note of it.
+    fn pump(&mut self, limit: Duration) -> Result<(), String> {
+        let mut interests: Vec<Interest<'_>> = self.device.interests();
+        match &self.peers {
+            Peers::Tcp(peers) => interests.extend(peers.iter().flat_map(TcpPeer::interests)),
+            Peers::Udp(peers) => interests.extend(peers.iter().map(UdpPeer::interest)),
+        }
+        interests.extend(self.process.iter().flat_map(Process::interests));
+        let mut fds: Vec<_> = interests.iter().map(|(fd, flags)| PollFd::new(fd, *flags)).collect();
+        let timeout = Timespec::try_from(limit).map_err(|error| error.to_string())?;
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(format!("poll: {error}")),
+        }
+        self.look()
+    }
+
+    /// Takes note of all that has happened.
+    fn look(&mut self) -> Result<(), String> {
+        let observed = &mut self.observed;
+        observed.now = self.started.elapsed();
+        self.device.turn(observed).map_err(|error| format!("the pty: {error}"))?;
+        match &mut self.peers {
+            Peers::Tcp(peers) => {
+                for peer in peers.iter_mut() {
+                    peer.turn(observed).map_err(|error| format!("a peer: {error}"))?;
+                }
+            }
+            Peers::Udp(peers) => {
+                for peer in peers.iter_mut() {
+                    peer.turn(observed).map_err(|error| format!("a peer: {error}"))?;
+                }
+            }
+        }
+        if let Some(process) = &mut self.process {
+            process.turn(observed)?;
+            let port = process.connected_port();
+            let index = port.map(|port| usize::from(port.saturating_sub(PORT)));
+            observed.connected = index.filter(|&index| match &self.peers {
+                Peers::Tcp(peers) => peers.get(index).is_some_and(TcpPeer::has_connection),
+                Peers::Udp(_) => true,
+            });
+        }
+        Ok(())
+    }
+
+    fn peer(&mut self, index: usize, act: &PeerAct) -> Result<(), String> {
+        let observed = &mut self.observed;
+        match &mut self.peers {
+            Peers::Tcp(peers) => peers[index].act(act, observed).map_err(|error| error.to_string()),
+            Peers::Udp(peers) => match act {
+                PeerAct::Sends(Payload::Bytes(bytes)) => {
+                    peers[index].send(bytes, observed).map_err(|error| error.to_string())
+                }
+                PeerAct::Sends(Payload::Records(_))
+                | PeerAct::Floods
+                | PeerAct::StopsSending
+                | PeerAct::Closes
+                | PeerAct::HalfCloses
+                | PeerAct::Resets
+                | PeerAct::Refuses
+                | PeerAct::Listens
+                | PeerAct::Stalls
+                | PeerAct::ReadsAgain => Err("a UDP peer of this driver only sends texts".into()),
+            },
+        }
+    }
+
+    fn network(&mut self, act: NetworkAct) -> Result<(), String> {
+        let Peers::Tcp(peers) = &mut self.peers else {
+            return Err("this driver has no faults for UDP".into());
+        };
+        let black_hole = match act {
+            NetworkAct::BlackHole => true,
+            NetworkAct::Heals => false,
+            NetworkAct::LosesAcks | NetworkAct::IpLost | NetworkAct::IpReady => {
+                return Err("this needs a network namespace".into());
+            }
+        };
+        peers.iter_mut().try_for_each(|peer| peer.black_hole(black_hole)).map_err(|error| error.to_string())
+    }
+}
+
+impl World for ProgramWorld {
+    fn start(&mut self) -> Result<(), String> {
+        self.process = Some(Process::start(&self.program, &self.folder, &self.arguments)?);
+        // The program is up once it says so; what the scenario does then is nothing that it cannot have seen.
+        let limit = self.started.elapsed() + Duration::from_secs(30);
+        while !self.process.as_ref().is_some_and(Process::is_ready) {
+            self.pump(LOOK)?;
+            if self.observed.finished.is_some() || self.started.elapsed() > limit {
+                return Err(format!("the program has not come up{}", self.history()));
+            }
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, act: &Act) -> Result<(), String> {
+        match act {
+            Act::Device(DeviceAct::LineError) => return Err("a pty has no line errors".into()),
+            Act::Device(act) => {
+                self.device.act(act, &mut self.observed).map_err(|error| error.to_string())?
+            }
+            Act::Peer(peer, act) => self.peer(*peer, act)?,
+            Act::Network(act) => self.network(*act)?,
+            Act::Stop => self.process.as_ref().ok_or("the bridge has not started")?.terminate()?,
+            Act::Hang => self.process.as_ref().ok_or("the bridge has not started")?.freeze()?,
+            Act::ClockBack(_) => return Err("the program's clock cannot be set".into()),
+        }
+        self.look()
+    }
+
+    fn wait(&mut self, limit: Duration, done: &mut dyn FnMut(&Observed) -> bool) -> Result<bool, String> {
+        let until = Instant::now() + limit;
+        loop {
+            self.look()?;
+            if done(&self.observed) {
+                return Ok(true);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.pump(left.min(LOOK))?;
+        }
+    }
+
+    fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    fn stat(&mut self, name: &str) -> Result<u64, String> {
+        let process = self.process.as_mut().ok_or("the bridge has not started")?;
+        let asked = process.ask_counters()?;
+        let limit = Instant::now() + Duration::from_secs(20);
+        loop {
+            let process = self.process.as_ref().ok_or("the bridge has not started")?;
+            if let Some(line) = process.counters(asked) {
+                return process::counter(line, name).ok_or_else(|| format!("there is no counter `{name}`"));
+            }
+            if Instant::now() > limit {
+                return Err("the program does not report its counters".into());
+            }
+            self.pump(LOOK)?;
+        }
+    }
+
+    /// Somebody else may be using this machine.
+    fn patience(&self, within: Duration) -> Duration {
+        within * 3 + Duration::from_secs(10)
+    }
+
+    fn history(&mut self) -> String {
+        let said = self.process.as_ref().map(Process::history).unwrap_or_default();
+        format!("\n  at {:?}; the program said:{said}", self.observed.now)
+    }
+}
+
+/// Where a peer is, as the program is told, and as it is. Nearly every scenario has an IPv4 address to itself: no port
+/// is shared, and none taken by another while nobody listens on it. What is left must not stop listening.
+fn place(scenario: &Scenario, index: usize, nth: u8) -> (String, SocketAddr) {
+    let pid = std::process::id();
+    let port = PORT + index as u16;
+    let scheme = match scenario.transport {
+        Transport::Tcp => "tcp",
+        Transport::TcpListen => "tcp-listen",
+        Transport::Udp => "udp",
+    };
+    let own = Ipv4Addr::new(127, 64 | (pid >> 8) as u8 & 63, pid as u8, nth);
+    let (host, at) = match scenario.address {
+        Address::V4 => (own.to_string(), (own, port).into()),
+        Address::V6 => ("[::1]".to_owned(), (Ipv6Addr::LOCALHOST, port).into()),
+        Address::Name => ("localhost".to_owned(), (Ipv4Addr::LOCALHOST, port).into()),
+    };
+    (format!("{scheme}://{host}:{port}"), at)
+}
+
+impl Drop for ProgramWorld {
+    fn drop(&mut self) {
+        // First the program, then its world; a folder left behind in /tmp harms nobody.
+        self.process = None;
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
