@@ -23,7 +23,7 @@ pub const PACKETS: usize = 256;
 /// A bridge whose rings take memory as they fill.
 pub type PagedBridge = Bridge<'static, Storage, Storage, PACKETS>;
 /// Reads from the UART before what they brought is written.
-const READS: usize = 4;
+const READS: usize = 2;
 /// How often the line is looked after while bytes arrive.
 const LINE_EVERY: uartbridge_core::Duration = uartbridge_core::Duration::from_secs(1);
 
@@ -106,17 +106,18 @@ pub async fn run<O: OpenUart, N: Dial>(
         tokio::select! {
             biased;
             changed = orders.changed() => {
-                let now = *orders.borrow_and_update();
-                if changed.is_err() || now.stop && !told.stop {
+                let new = *orders.borrow_and_update();
+                if changed.is_err() || new.stop && !told.stop {
+                    turn.now = turn.clock.now();
                     turn.tell(Event::Stop)?;
                 }
-                if now.report != told.report {
-                    turn.report();
+                if new.report != told.report {
+                    turn.observer.report(&turn.bridge.stats());
                 }
-                if now.ping != told.ping {
-                    turn.observer.alive(now.ping);
+                if new.ping != told.ping {
+                    turn.observer.alive(new.ping);
                 }
-                told = now;
+                told = new;
                 if changed.is_err() {
                     // Whoever gave orders has gone: finish, without asking again.
                     return poll_fn(|cx| turn.poll(cx)).await;
@@ -541,11 +542,6 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
             }
             None => Ok(()),
         }
-    }
-
-    fn report(&mut self) {
-        let stats = self.bridge.stats();
-        self.observer.report(&stats);
     }
 
     fn say_state(&mut self) {
