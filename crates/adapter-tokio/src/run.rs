@@ -3,12 +3,13 @@
 //! Each turn does what the core asks, then moves bytes on every port that is ready, straight into and out of the
 //! rings, and ends when nothing more can be done without waiting. All directions are waited for at once.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep_until};
 use uartbridge_core::{Action, Bridge, Close, CloseReason, Event, Instant, LinkState, Misuse, Stats, Step};
 
@@ -24,6 +25,8 @@ pub const PACKETS: usize = 256;
 pub type PagedBridge = Bridge<'static, Storage, Storage, PACKETS>;
 /// Reads from the UART before what they brought is written.
 const READS: usize = 2;
+/// Rounds before a task that could go on lets the others have theirs.
+const ROUNDS: usize = 2;
 /// How often the line is looked after while bytes arrive.
 const LINE_EVERY: uartbridge_core::Duration = uartbridge_core::Duration::from_secs(1);
 
@@ -204,7 +207,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RunError>> {
         self.asleep = Asleep::default();
-        loop {
+        for _ in 0..ROUNDS {
             self.now = self.clock.now();
             if self.due.is_some_and(|due| due <= self.now) {
                 self.tell(Event::Timeout)?;
@@ -221,6 +224,8 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
                 }
             }
         }
+        // Bytes keep coming on one port: the kernel is asked about the others, and about other bridges, before more.
+        pin!(yield_now()).poll(cx).map(Ok)
     }
 
     /// Does what the core asks, until it would sleep.

@@ -203,7 +203,7 @@ impl World for ProgramWorld {
             }
             Act::Peer(peer, act) => self.peer(*peer, act)?,
             Act::Network(act) => self.network(*act)?,
-            Act::Stop => self.process.as_ref().ok_or("the bridge has not started")?.terminate()?,
+            Act::Stop => self.process.as_mut().ok_or("the bridge has not started")?.terminate()?,
             Act::Hang => self.process.as_ref().ok_or("the bridge has not started")?.freeze()?,
             Act::ClockBack(_) => return Err("the program's clock cannot be set".into()),
         }

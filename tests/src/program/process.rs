@@ -29,6 +29,7 @@ pub(super) struct Process {
     ready: bool,
     status: String,
     resets: OwnedFd,
+    asked_to_end: bool,
     exited: bool,
 }
 
@@ -89,6 +90,7 @@ impl Process {
             ready: false,
             status: String::new(),
             resets,
+            asked_to_end: false,
             exited: false,
         })
     }
@@ -113,8 +115,8 @@ impl Process {
             self.exited = true;
             self.hear_stderr()?;
             self.status.clear();
-            let stuck = String::from_utf8_lossy(&self.said).contains("the network is stuck: restart");
-            observed.restarts += u64::from(status.code() == Some(TEMPORARY) && stuck);
+            let by_itself = !self.asked_to_end && status.code() == Some(TEMPORARY);
+            observed.restarts += u64::from(by_itself);
             observed.finished =
                 Some(if status.success() { Ok(()) } else { Err(format!("the program ended: {status}")) });
         }
@@ -130,7 +132,8 @@ impl Process {
         self.status.strip_prefix("connected to ")?.rsplit(':').next()?.parse().ok()
     }
 
-    pub(super) fn terminate(&self) -> Result<(), String> {
+    pub(super) fn terminate(&mut self) -> Result<(), String> {
+        self.asked_to_end = true;
         self.signal(Signal::TERM)
     }
 
