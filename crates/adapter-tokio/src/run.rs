@@ -491,12 +491,11 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
             }
             Close::Abort(cause) => {
                 self.journal.because(words(cause));
-                let attempt = self.dialing.take().is_some();
-                if attempt {
-                    self.tell(Event::Closed(CloseReason::TimedOut))
-                } else {
-                    self.end_link(CloseReason::Done)
+                if self.link.is_some() {
+                    return self.end_link(CloseReason::Done);
                 }
+                self.dialing = None;
+                self.tell(Event::Closed(CloseReason::TimedOut))
             }
         }
     }

@@ -123,7 +123,9 @@ impl<'c> Link<'c> {
             (Self::Dialing { told: true, .. }, Input::Connected(acks)) => {
                 Self::Up(Connection::new(now, acks, config.greeting, up))
             }
-            (Self::Dialing { .. }, Input::Expired(_)) => abandon(CloseCause::ConnectTimeout),
+            (Self::Dialing { told: true, .. }, Input::Expired(_)) => abandon(CloseCause::ConnectTimeout),
+            // The device slept through the whole attempt before the adapter heard of it.
+            (Self::Dialing { told: false, .. }, Input::Expired(_)) => Self::BackOff { until: now },
             (Self::Dialing { told: true, .. }, Input::IpLost) => abandon(CloseCause::IpLost),
             (Self::Dialing { told: true, .. }, Input::GiveUp(cause)) => abandon(cause),
             (Self::Dialing { told: false, .. }, Input::IpLost) => Self::NoIp { since: now },

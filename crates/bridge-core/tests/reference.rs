@@ -286,3 +286,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_attempt_that_nobody_heard_of_is_not_waited_for() {
+    let mut bridge: Bridge<_, _> =
+        Bridge::new(Config::default(), 1, [0; 8], [0; 8]).expect("settings are valid");
+    bridge.handle(Instant::START, Event::IpReady).expect("in order");
+    bridge.handle(Instant::START, Event::Timeout).expect("in order");
+    // The device sleeps through the time for connecting before its adapter polls.
+    let late = Instant::START + Duration::from_secs(60);
+    bridge.handle(late, Event::Timeout).expect("in order");
+    let first = [bridge.poll(late), bridge.poll(late)];
+    assert!(matches!(first, [Action::OpenUart, Action::Connect(_)]), "{first:?}");
+}
