@@ -20,8 +20,10 @@ pub(crate) fn run() -> Result<()> {
     steps.step("setup", || setup::run_for(By::Tests))?;
     steps.command("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
     steps.step("tidy", tidy::run)?;
-    steps
-        .command("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    steps.command(
+        "lints",
+        &mut cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]),
+    )?;
     steps.command(
         "documentation",
         cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings"),

@@ -11,6 +11,9 @@
 //! `acked` is an absolute 64-bit offset; the others are kept as distances from it. The storage belongs to the
 //! caller, so that nothing here depends on its type.
 
+/// How far a ring goes at least before what it holds is moved back to its start: a page of memory.
+const LAP: usize = 4096;
+
 /// The cursors over a storage of `capacity` bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ring {
@@ -150,11 +153,8 @@ impl Ring {
     }
 
     /// Lends the room behind `end` and at most `limit` of the bytes that are ready.
-    /// An empty ring starts again at the first byte of its storage: its slices stay whole, and the cache warm.
     pub(crate) fn lend<'a>(&mut self, storage: &'a mut [u8], limit: usize) -> Lent<'a> {
-        if self.len == 0 {
-            self.head = 0;
-        }
+        self.start_again(storage);
         let ready = self.sent..self.sent + self.unsent().min(limit);
         let tail = self.head + self.len;
         if tail < self.capacity {
@@ -174,9 +174,79 @@ impl Ring {
         }
     }
 
+    /// An empty ring starts again at the first byte of its storage: its slices stay whole, the cache warm, and memory that
+    /// was never needed is never touched. So does one that is nearly empty, because a peer's acknowledgement may always
+    /// be a little late; what it holds is moved, once in at least [`LAP`] bytes and an eighth of them at most.
+    fn start_again(&mut self, storage: &mut [u8]) {
+        if self.len == 0 {
+            self.head = 0;
+        } else if self.head >= LAP && self.head / 8 >= self.len && self.head + self.len <= self.capacity {
+            storage.copy_within(self.head..self.head + self.len, 0);
+            self.head = 0;
+        }
+    }
+
     /// The index in the storage of the byte `at` bytes after `acked`; `at < capacity`.
     const fn index(&self, at: usize) -> usize {
         let index = self.head + at;
         if index < self.capacity { index } else { index - self.capacity }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::collections::VecDeque;
+    use std::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Every way to move the cursors, against a queue that holds what the ring must hold.
+        #[test]
+        fn bytes_leave_as_they_came(
+            capacity in prop_oneof![1..80usize, 8_000..9_000usize],
+            steps in prop::collection::vec((0..8u8, 0..3_000usize), 1..400),
+        ) {
+            let mut ring = Ring::new(capacity);
+            let mut storage = vec![0; capacity];
+            let mut held = VecDeque::new();
+            let mut next = 0u8;
+            for (step, size) in steps {
+                match step {
+                    0..=2 => {
+                        let vacant = ring.lend(&mut storage, usize::MAX).vacant;
+                        let n = size.min(vacant.len());
+                        for byte in &mut vacant[..n] {
+                            *byte = next;
+                            held.push_back(next);
+                            next = next.wrapping_add(1);
+                        }
+                        prop_assert!(n <= ring.vacant());
+                        ring.push(n);
+                    }
+                    3 => ring.release(size.min(ring.open())),
+                    4 => ring.take(size.min(ring.unsent())),
+                    5 => {
+                        let n = size.min(ring.in_flight());
+                        held.drain(..n);
+                        ring.ack(n);
+                    }
+                    6 => ring.rewind(),
+                    _ => {
+                        let n = size.min(ring.open());
+                        ring.drop_open(&mut storage, n);
+                        held.drain(ring.len() - ring.open()..ring.len() - ring.open() + n);
+                    }
+                }
+                let (sent, unsent) = (ring.in_flight(), ring.unsent());
+                let ready = ring.lend(&mut storage, usize::MAX).ready.concat();
+                prop_assert_eq!(&ready, &held.range(sent..sent + unsent).copied().collect::<vec::Vec<_>>());
+                prop_assert_eq!(ring.len(), held.len());
+            }
+        }
     }
 }
