@@ -70,7 +70,7 @@ pub enum NetEndpoint {
         host: String,
         /// 0: any free port.
         port: u16,
-        /// A new client takes the present one's place; otherwise it waits.
+        /// A new client takes the present one's place; otherwise it is turned away.
         takeover: bool,
     },
     /// Exchange UDP datagrams with one peer.

@@ -3,29 +3,36 @@
 mod demo;
 mod notify;
 mod show;
+mod signals;
+mod watcher;
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use uartbridge::endpoint::UartEndpoint;
 use uartbridge::ends::{OpenFailure, OpenUart};
-use uartbridge::run::{Observer, Orders, PagedBridge, RunError, run};
+use uartbridge::run::{Orders, PagedBridge, RunError, run};
 use uartbridge::sock::{Peers, TcpOptions};
 use uartbridge::spec::BridgeSpec;
 use uartbridge::storage::Storage;
 use uartbridge::uart::Uart;
-use uartbridge_core::{LinkState, Overflow, Stats, Step};
 
 pub(crate) use demo::{Demo, demo};
 use notify::Service;
-use show::{Out, Traffic};
+use signals::{Order, Signals};
+use watcher::{Watcher, report_last};
+
+/// The target of log lines that the user has asked for by SIGUSR1: they are written at every level.
+pub(crate) const COUNTERS: &str = "uartbridge::counters";
+/// The target of log lines about how a bridge begins and ends: they come once and are never suppressed.
+pub(crate) const ENDS: &str = "uartbridge::program";
 
 /// Exit codes of sysexits.h, for what can go wrong once everything is parsed.
 mod exit {
@@ -48,23 +55,52 @@ pub(crate) fn bridges(specs: Vec<BridgeSpec>, watchdog: bool) -> ExitCode {
             return ExitCode::from(exit::IO);
         }
     };
-    let code = runtime.block_on(async {
-        let service = Service::new(watchdog, specs.len());
-        match start(specs, &service).await {
-            Ok(tasks) => supervise(tasks, service).await,
-            Err(code) => code,
-        }
-    });
+    let code = runtime.block_on(all(specs, watchdog));
     // A name look-up may still be waiting in a thread of its own; nobody needs its answer.
     runtime.shutdown_background();
     ExitCode::from(code)
 }
 
+async fn all(specs: Vec<BridgeSpec>, watchdog: bool) -> u8 {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!("cannot wait for signals: {error}");
+            return exit::IO;
+        }
+    };
+    let service = Service::new(watchdog, specs.len());
+    let tasks = {
+        let mut starting = pin!(start(specs, &service));
+        loop {
+            tokio::select! {
+                started = &mut starting => break started,
+                order = signals.next() => match order {
+                    // Looking up the name of an address to listen on may take long; nothing is held yet.
+                    Order::Stop | Order::StopNow => return 0,
+                    Order::Report => {}
+                }
+            }
+        }
+    };
+    match tasks {
+        Ok(tasks) => supervise(tasks, signals, service).await,
+        Err(code) => code,
+    }
+}
+
 /// The bridges at work.
 struct Tasks {
-    running: JoinSet<u8>,
+    running: JoinSet<Ended>,
     orders: watch::Sender<Orders>,
     alive: Vec<Arc<AtomicU64>>,
+}
+
+/// How a bridge has ended.
+struct Ended {
+    code: u8,
+    /// The whole program is to be started again.
+    restart: bool,
 }
 
 async fn start(specs: Vec<BridgeSpec>, service: &Service) -> Result<Tasks, u8> {
@@ -107,207 +143,121 @@ async fn one(
     (mut bridge, peers): (PagedBridge, Peers),
     mut watcher: Watcher,
     orders: watch::Receiver<Orders>,
-) -> u8 {
-    let ended = run(&mut bridge, Opener(spec.uart), peers, orders, &mut watcher).await;
-    watcher.alive.store(u64::MAX, Ordering::Relaxed);
-    let stats = bridge.stats();
-    report("final counters", &stats);
-    let (code, error) = match ended {
-        Ok(()) => (0, None),
-        Err(error) => (
-            match error {
+) -> Ended {
+    let is_stdio = spec.uart == UartEndpoint::Stdio;
+    let broken = peers.broken();
+    let opener = Opener { end: spec.uart, was_open: false };
+    let ended = tokio::select! {
+        biased;
+        ended = run(&mut bridge, opener, peers, orders, &mut watcher) => ended.map_err(|error| {
+            let code = match error {
+                RunError::Uart(_) if is_stdio => exit::IO,
                 RunError::Uart(_) => exit::NO_INPUT,
                 RunError::Restart => exit::TRY_AGAIN,
                 RunError::Misuse(_) => exit::SOFTWARE,
-            },
-            Some(error),
-        ),
+            };
+            let restart = matches!(error, RunError::Restart);
+            (Ended { code, restart }, error.to_string())
+        }),
+        why = broken => {
+            Err((Ended { code: exit::IO, restart: false }, format!("-: standard output takes no more: {why}")))
+        }
     };
-    if let Some(error) = error {
-        tracing::error!("{error}");
-    }
-    if stats.up_held + stats.down_held > 0 {
+    watcher.alive.store(u64::MAX, Ordering::Relaxed);
+    let stats = bridge.stats();
+    report_last(&stats);
+    let held = stats.up_held + stats.down_held > 0;
+    if held {
         tracing::warn!(
             "not delivered: {} bytes from the UART, {} bytes from the network",
             stats.up_held,
             stats.down_held
         );
-        return code.max(exit::TRY_AGAIN);
     }
-    code
+    match ended {
+        Ok(()) => Ended { code: if held { exit::TRY_AGAIN } else { 0 }, restart: false },
+        Err((ended, text)) => {
+            if !ended.restart {
+                tracing::error!("{text}");
+            }
+            ended
+        }
+    }
 }
 
 /// Hands signals to the bridges and waits for the last one.
-async fn supervise(mut tasks: Tasks, mut service: Service) -> u8 {
-    let signals =
-        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::user_defined1()];
-    let [mut term, mut int, mut hup, mut usr1] = match signals.map(signal) {
-        [Ok(term), Ok(int), Ok(hup), Ok(usr1)] => [term, int, hup, usr1],
-        [..] => {
-            tracing::error!("cannot wait for signals");
-            return exit::IO;
-        }
-    };
+async fn supervise(mut tasks: Tasks, mut signals: Signals, mut service: Service) -> u8 {
     service.ready();
     let mut worst = 0;
     loop {
-        let stop = tokio::select! {
-            ended = tasks.running.join_next() => match ended {
-                Some(code) => {
-                    worst = worst.max(code.unwrap_or(exit::SOFTWARE));
-                    false
+        tokio::select! {
+            ended = tasks.running.join_next() => {
+                let Some(ended) = ended else {
+                    return worst;
+                };
+                let ended = ended.unwrap_or(Ended { code: exit::SOFTWARE, restart: false });
+                worst = worse(worst, ended.code);
+                if ended.restart && !tasks.orders.borrow().stop {
+                    tracing::info!("stopping: delivering what other bridges hold");
+                    tasks.stop(&service);
                 }
-                None => return worst,
-            },
-            _ = term.recv() => true,
-            _ = int.recv() => true,
-            _ = hup.recv() => true,
-            _ = usr1.recv() => {
-                tasks.orders.send_modify(|orders| orders.report += 1);
-                false
             }
+            order = signals.next() => match order {
+                Order::Stop => {
+                    tracing::info!("stopping: delivering what is held; a second signal ends at once");
+                    tasks.stop(&service);
+                }
+                Order::StopNow => {
+                    tracing::warn!("stopped at once; what was held is lost");
+                    return worse(worst, exit::TRY_AGAIN);
+                }
+                Order::Report => tasks.orders.send_modify(|orders| orders.report += 1),
+            },
             () = service.tick() => {
                 let ping = tasks.orders.borrow().ping;
                 if tasks.alive.iter().all(|alive| alive.load(Ordering::Relaxed) >= ping) {
                     service.feed();
                 }
                 tasks.orders.send_modify(|orders| orders.ping += 1);
-                false
-            }
-        };
-        if stop && tasks.orders.borrow().stop {
-            tracing::warn!("stopped at once; what was held is lost");
-            return exit::TRY_AGAIN;
-        }
-        if stop {
-            tracing::info!("stopping: delivering what is held; a second signal ends at once");
-            service.stopping();
-            tasks.orders.send_modify(|orders| orders.stop = true);
-        }
-    }
-}
-
-/// Watches one bridge for the user and the service manager.
-struct Watcher {
-    alive: Arc<AtomicU64>,
-    traffic: Option<Traffic>,
-    reset_command: Option<String>,
-    status: notify::Status,
-    overflow: Overflow,
-    dropped: u64,
-}
-
-impl Watcher {
-    fn new(spec: &BridgeSpec, service: &Service) -> Self {
-        Self {
-            alive: Arc::default(),
-            traffic: spec.show.map(|show| Traffic::new(Out::Error, show, &spec.name)),
-            reset_command: spec.reset_command.clone(),
-            status: service.status(&spec.name),
-            overflow: spec.config.overflow,
-            dropped: 0,
-        }
-    }
-}
-
-impl Observer for Watcher {
-    fn uplink(&mut self, bytes: &[u8]) {
-        if let Some(traffic) = &mut self.traffic {
-            traffic.uplink(bytes);
-        }
-    }
-
-    fn downlink(&mut self, bytes: &[u8]) {
-        if let Some(traffic) = &mut self.traffic {
-            traffic.downlink(bytes);
-        }
-    }
-
-    fn state(&mut self, state: LinkState, words: &str) {
-        self.status.set(state, words);
-    }
-
-    fn progress(&mut self, stats: &Stats) {
-        if stats.up_dropped > self.dropped {
-            tracing::warn!(
-                "the up buffer overflowed ({:?}): {} bytes dropped so far, in {} packets",
-                self.overflow,
-                stats.up_dropped,
-                stats.up_dropped_packets
-            );
-            self.dropped = stats.up_dropped;
-        }
-    }
-
-    fn recover(&mut self, step: Step) {
-        match (step, &self.reset_command) {
-            (Step::ResetRadio, Some(command)) => {
-                tracing::warn!("the network is stuck: running {command:?}");
-                tokio::spawn(reset(command.clone()).in_current_span());
-            }
-            (Step::ResetRadio, None) => tracing::warn!("the network is stuck, and no --reset-command is set"),
-            (Step::Restart, _) => {
-                tracing::error!("the network is stuck: ending, so that the service manager restarts")
             }
         }
     }
+}
 
-    fn report(&mut self, stats: &Stats) {
-        report("counters", stats);
-    }
-
-    fn alive(&mut self, ping: u64) {
-        self.alive.store(ping, Ordering::Relaxed);
+impl Tasks {
+    fn stop(&self, service: &Service) {
+        service.stopping();
+        self.orders.send_modify(|orders| orders.stop = true);
     }
 }
 
-async fn reset(command: String) {
-    match tokio::process::Command::new("sh").arg("-c").arg(&command).kill_on_drop(true).status().await {
-        Ok(status) if status.success() => tracing::info!("{command:?} is done"),
-        Ok(status) => tracing::error!("{command:?}: {status}"),
-        Err(error) => tracing::error!("{command:?}: {error}"),
-    }
+/// The exit code that says more about what went wrong: a bug above all.
+fn worse(a: u8, b: u8) -> u8 {
+    if [a, b].contains(&exit::SOFTWARE) { exit::SOFTWARE } else { a.max(b) }
 }
 
 /// Opens the UART that the user named.
-struct Opener(UartEndpoint);
+struct Opener {
+    end: UartEndpoint,
+    was_open: bool,
+}
 
 impl OpenUart for Opener {
     type End = Uart;
 
     fn open(&mut self) -> Result<Uart, OpenFailure> {
-        let uart = Uart::open(&self.0)
+        if self.was_open && self.end == UartEndpoint::Stdio {
+            let text = "-: standard output takes no more".to_owned();
+            return Err(OpenFailure { text, permanent: true });
+        }
+        let uart = Uart::open(&self.end)
             .map_err(|error| OpenFailure { text: error.to_string(), permanent: !error.is_temporary() })?;
+        self.was_open = true;
         if let Some(path) = uart.path() {
-            tracing::info!("{} is {}", self.0, path.display());
+            tracing::info!("{} is {}", self.end, path.display());
         }
         Ok(uart)
     }
-}
-
-fn report(what: &str, stats: &Stats) {
-    let Stats { line, .. } = stats;
-    tracing::info!(
-        target: "uartbridge::counters",
-        uart_rx = stats.uart_rx,
-        tx_acked = stats.tx_acked,
-        up_held = stats.up_held,
-        up_dropped = stats.up_dropped,
-        up_dropped_packets = stats.up_dropped_packets,
-        replayed = stats.replayed,
-        sock_rx = stats.sock_rx,
-        uart_tx = stats.uart_tx,
-        down_held = stats.down_held,
-        down_cut = stats.down_cut,
-        overruns = line.overrun,
-        framing_errors = line.framing,
-        parity_errors = line.parity,
-        attempts = stats.attempts,
-        connections = stats.connections,
-        failures = stats.failures,
-        heartbeats = stats.heartbeats,
-        "{what}"
-    );
 }
 
 /// Different for each bridge and each start: it spreads the attempts to reconnect.

@@ -1,31 +1,25 @@
-//! The network end on Linux: connecting, the options of a connection, acknowledgements.
+//! The network end on Linux: peers, connections, acknowledgements.
 
-use std::io::{self, IoSlice};
+mod connect;
+mod open;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::net::RecvFlags;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream, lookup_host};
-use tokio::task::JoinSet;
-use uartbridge_core::{Acks, CloseReason, PeerIndex};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+use uartbridge_core::{CloseReason, PeerIndex};
+
+pub use open::{NetSock, Stdio, Udp};
 
 use crate::endpoint::{NetEndpoint, UartEndpoint};
-use crate::ends::{Dial, DialError, Dialing, Sock, SockRead, UartEnd, UartRead};
-use crate::ioctl::output_queue;
+use crate::ends::{Dial, DialError, Dialing};
 use crate::uart::Uart;
-
-/// How long one address may be tried alone before the next one is tried beside it (RFC 8305 §5).
-const STAGGER: Duration = Duration::from_millis(250);
-/// Keep-alive probes: one every this often, after the idle time.
-const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// Probes without an answer before the connection counts as dead.
-const PROBES: u32 = 3;
 
 /// How long a dead connection may look alive, in the kernel's terms.
 #[derive(Clone, Copy, Debug)]
@@ -42,45 +36,46 @@ pub struct Peers {
     peers: Vec<NetEndpoint>,
     options: TcpOptions,
     listener: Option<Listener>,
+    /// How often each peer was dialled.
+    turns: Vec<usize>,
+    /// Why standard output takes no more.
+    broken: watch::Sender<Option<String>>,
 }
 
 #[derive(Debug)]
 struct Listener {
     socket: Arc<TcpListener>,
+    /// What it is bound to.
+    at: SocketAddr,
     takeover: bool,
     /// The client that takes the place of the present one.
     newcomer: Option<(TcpStream, SocketAddr)>,
+    /// The present client, or the last one.
+    client: Client,
 }
 
-/// An open connection.
-#[derive(Debug)]
-pub enum NetSock {
-    /// A TCP connection.
-    Tcp(TcpStream),
-    /// A connected UDP socket, and what a write has learnt of the peer: that an earlier datagram was refused.
-    /// Reading reports it, so that the datagram at hand is kept.
-    Udp(UdpSocket, Option<io::Error>),
-    /// A Unix stream socket.
-    Unix(UnixStream),
-    /// Standard input and output.
-    Stdio(Uart),
-}
+type Client = Arc<Mutex<Option<SocketAddr>>>;
 
 impl Peers {
-    /// Prepares to connect to `peers`; a listening one is bound at once.
+    /// Prepares to connect to `peers`; a listening one is bound at once. To be called inside a tokio runtime.
     ///
     /// # Errors
     /// The address cannot be listened on, in words.
     pub async fn new(peers: Vec<NetEndpoint>, options: TcpOptions) -> Result<Self, String> {
         let listener = match peers.first() {
             Some(endpoint @ NetEndpoint::TcpListen { host, port, takeover }) => {
-                let bound = listen(host, *port).await.map_err(|error| {
-                    format!(
-                        "{endpoint}: cannot listen: {}; is another program using the port?",
-                        plain(&error)
-                    )
-                })?;
-                Some(Listener { socket: Arc::new(bound), takeover: *takeover, newcomer: None })
+                let (socket, at) = connect::listen(host, *port)
+                    .await
+                    .map_err(|error| format!("{endpoint}: cannot listen: {}", connect::advice(&error)))?;
+                if !at.ip().to_canonical().is_loopback() {
+                    tracing::warn!(
+                        "{endpoint}: whoever reaches this port can use the UART, without a password and in plain \
+                         text; tcp-listen://127.0.0.1:{} is for this machine only",
+                        at.port()
+                    );
+                }
+                let client = Client::default();
+                Some(Listener { socket: Arc::new(socket), at, takeover: *takeover, newcomer: None, client })
             }
             Some(
                 NetEndpoint::Tcp { .. }
@@ -90,7 +85,20 @@ impl Peers {
             )
             | None => None,
         };
-        Ok(Self { peers, options, listener })
+        let turns = vec![0; peers.len()];
+        Ok(Self { peers, options, listener, turns, broken: watch::Sender::new(None) })
+    }
+
+    /// Resolves, with the reason, when standard output takes no more and connecting again is of no use. Every other
+    /// peer may come back: then it never resolves.
+    pub fn broken(&self) -> impl Future<Output = String> + use<> {
+        let mut broken = self.broken.subscribe();
+        async move {
+            match broken.wait_for(Option::is_some).await.map(|why| why.clone()) {
+                Ok(Some(why)) => why,
+                Ok(None) | Err(_) => std::future::pending().await,
+            }
+        }
     }
 }
 
@@ -98,9 +106,11 @@ impl Dial for Peers {
     type Sock = NetSock;
 
     fn dial(&mut self, peer: PeerIndex) -> Dialing<NetSock> {
-        let newcomer = self.listener.as_mut().and_then(|listener| listener.newcomer.take());
-        let socket = self.listener.as_ref().map(|listener| Arc::clone(&listener.socket));
-        let (endpoint, options) = (self.peers.get(usize::from(peer.0)).cloned(), self.options);
+        let index = usize::from(peer.0);
+        let turn = self.turns.get_mut(index).map_or(0, |turn| std::mem::replace(turn, turn.wrapping_add(1)));
+        let listening = self.listener.as_mut().map(Listener::next);
+        let (endpoint, options) = (self.peers.get(index).cloned(), self.options);
+        let broken = self.broken.clone();
         Box::pin(async move {
             let Some(endpoint) = endpoint else {
                 return Err(DialError {
@@ -108,25 +118,32 @@ impl Dial for Peers {
                     text: format!("there is no peer {}", peer.0),
                 });
             };
-            let connected = match (&endpoint, newcomer, socket) {
-                (NetEndpoint::Tcp { host, port }, ..) => tcp(host, *port, options).await,
-                (NetEndpoint::TcpListen { .. }, Some((stream, from)), _) => welcome(stream, from, options),
-                (NetEndpoint::TcpListen { .. }, None, Some(socket)) => {
-                    socket.accept().await.and_then(|(stream, from)| welcome(stream, from, options))
+            let connected = match (&endpoint, listening) {
+                (NetEndpoint::Tcp { host, port }, _) => {
+                    connect::tcp(host, *port, options).await.map(NetSock::Tcp)
                 }
-                (NetEndpoint::TcpListen { .. }, None, None) => Err(io::ErrorKind::NotConnected.into()),
-                (NetEndpoint::Udp { host, port }, ..) => udp(host, *port).await,
-                (NetEndpoint::Unix { path }, ..) => UnixStream::connect(path).await.map(NetSock::Unix),
-                (NetEndpoint::Stdio, ..) => {
-                    Uart::open(&UartEndpoint::Stdio).map(NetSock::Stdio).map_err(io::Error::other)
-                }
+                (NetEndpoint::TcpListen { .. }, Some(client)) => client
+                    .await
+                    .and_then(|stream| connect::configure(&stream, options).map(|()| NetSock::Tcp(stream))),
+                (NetEndpoint::TcpListen { .. }, None) => Err(io::ErrorKind::NotConnected.into()),
+                (NetEndpoint::Udp { host, port }, _) => connect::udp(host, *port, turn)
+                    .await
+                    .map(|socket| NetSock::Udp(Udp { socket, refused: None, shut: false })),
+                (NetEndpoint::Unix { path }, _) => UnixStream::connect(path).await.map(NetSock::Unix),
+                (NetEndpoint::Stdio, _) => Uart::open(&UartEndpoint::Stdio)
+                    .map(|pipe| NetSock::Stdio(Stdio { pipe, broken, shut: false }))
+                    .map_err(io::Error::other),
             };
             connected.map_err(|error| DialError { reason: reason(&error), text: plain(&error) })
         })
     }
 
+    /// A listener is called by the address that it has got, and after its client.
     fn name(&self, peer: PeerIndex) -> String {
-        self.peers.get(usize::from(peer.0)).map_or_else(String::new, ToString::to_string)
+        match (&self.listener, self.peers.get(usize::from(peer.0))) {
+            (Some(listener), Some(_)) => listener.to_string(),
+            (_, endpoint) => endpoint.map_or_else(String::new, ToString::to_string),
+        }
     }
 
     fn poll_takeover(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -153,78 +170,34 @@ impl Dial for Peers {
     }
 }
 
-impl Sock for NetSock {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<SockRead>> {
-        match self {
-            Self::Tcp(stream) => poll_stream(Pin::new(stream), cx, buf),
-            Self::Unix(stream) => poll_stream(Pin::new(stream), cx, buf),
-            Self::Udp(_, refused @ Some(_)) => Poll::Ready(refused.take().map_or(Ok(SockRead::Ended), Err)),
-            Self::Udp(socket, None) => poll_datagram(socket, cx, buf),
-            Self::Stdio(pipe) => UartEnd::poll_read(pipe, cx, buf).map(|read| match read {
-                UartRead::Bytes(n) => Ok(SockRead::Bytes(n, 0)),
-                UartRead::Ended => Ok(SockRead::Ended),
-                UartRead::Gone(error) => Err(error),
-            }),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<io::Result<usize>> {
-        let first = if parts[0].is_empty() { parts[1] } else { parts[0] };
-        match self {
-            Self::Tcp(stream) if parts[1].is_empty() => Pin::new(stream).poll_write(cx, first),
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &parts.map(IoSlice::new)),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, first),
-            Self::Udp(_, Some(_)) => Poll::Pending,
-            Self::Udp(socket, refused) => loop {
-                ready!(socket.poll_send_ready(cx))?;
-                let sent = socket.try_io(Interest::WRITABLE, || {
-                    SockRef::from(&*socket).send_vectored(&parts.map(IoSlice::new))
-                });
-                match sent {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => {
-                        *refused = Some(error);
-                        return Poll::Pending;
-                    }
-                    Ok(sent) => return Poll::Ready(Ok(sent)),
-                }
-            },
-            Self::Stdio(pipe) => UartEnd::poll_write(pipe, cx, first),
-        }
-    }
-
-    fn acks(&self) -> Acks {
-        match self {
-            Self::Tcp(_) => Acks::Peer,
-            Self::Udp(..) | Self::Unix(_) | Self::Stdio(_) => Acks::OnWrite,
-        }
-    }
-
-    fn unacked(&self) -> Option<usize> {
-        match self {
-            Self::Tcp(stream) => output_queue(stream.as_fd()).ok(),
-            Self::Udp(..) | Self::Unix(_) | Self::Stdio(_) => None,
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Udp(..) | Self::Stdio(_) => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn abort(self) {
-        match self {
-            Self::Tcp(stream) => {
-                // If this fails the kernel goes on trying for a while; the peer may then get bytes twice.
-                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-            }
-            Self::Udp(..) | Self::Unix(_) | Self::Stdio(_) => {}
+impl Listener {
+    /// The next client: the one that takes over, or the next that connects.
+    fn next(&mut self) -> impl Future<Output = io::Result<TcpStream>> + use<> {
+        let (socket, newcomer) = (Arc::clone(&self.socket), self.newcomer.take());
+        let client = Arc::clone(&self.client);
+        *client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        async move {
+            let (stream, from) = match newcomer {
+                Some(newcomer) => newcomer,
+                None => socket.accept().await?,
+            };
+            *client.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
+            Ok(stream)
         }
     }
 }
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(client) = *self.client.lock().unwrap_or_else(PoisonError::into_inner) {
+            write!(f, "{client} at ")?;
+        }
+        write!(f, "{LISTENING}{}", self.at)
+    }
+}
+
+/// What a listener's name has before its address.
+pub(crate) const LISTENING: &str = "tcp-listen://";
 
 /// The core's word for an error of the network stack.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list is open")]
@@ -245,6 +218,9 @@ pub(crate) fn reason(error: &io::Error) -> CloseReason {
 
 /// An error without the number that the standard library adds.
 pub(crate) fn plain(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return "it has hung up".to_owned();
+    }
     let text = error.to_string();
     match text.find(" (os error ") {
         Some(end) => text[..end].to_lowercase(),
@@ -252,105 +228,28 @@ pub(crate) fn plain(error: &io::Error) -> String {
     }
 }
 
-async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((host, port)).await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn welcome(stream: TcpStream, from: SocketAddr, options: TcpOptions) -> io::Result<NetSock> {
-    configure(&stream, options)?;
-    tracing::debug!("client {from}");
-    Ok(NetSock::Tcp(stream))
-}
-
-/// Tries every address of the name, each next one a moment after the one before; the first that answers is taken.
-async fn tcp(host: &str, port: u16, options: TcpOptions) -> io::Result<NetSock> {
-    let mut addresses = resolve(host, port).await?.into_iter();
-    let mut attempts = JoinSet::new();
-    let mut failure = None;
-    loop {
-        if let Some(address) = addresses.next() {
-            attempts.spawn(TcpStream::connect(address));
-        }
-        let next = if addresses.len() > 0 {
-            match tokio::time::timeout(STAGGER, attempts.join_next()).await {
-                Ok(next) => next,
-                Err(_) => continue,
-            }
-        } else {
-            attempts.join_next().await
-        };
-        match next {
-            Some(Ok(Ok(stream))) => {
-                configure(&stream, options)?;
-                return Ok(NetSock::Tcp(stream));
-            }
-            Some(Ok(Err(error))) => failure = Some(error),
-            Some(Err(failed)) => failure = Some(io::Error::other(failed)),
-            None if addresses.len() == 0 => {
-                return Err(failure.unwrap_or_else(|| io::ErrorKind::NotFound.into()));
-            }
-            None => {}
-        }
+    #[tokio::test]
+    async fn a_listener_is_called_by_its_port_and_its_client() {
+        let listen = "tcp-listen://:0".parse().expect("an end");
+        let options = TcpOptions { keepalive: None, user_timeout: None };
+        let mut peers = Peers::new(vec![listen], options).await.expect("a port of loopback");
+        let name = peers.name(PeerIndex(0));
+        let port = name.strip_prefix("tcp-listen://127.0.0.1:").expect("the address").to_owned();
+        assert_ne!(port, "0");
+        let client = TcpStream::connect(format!("127.0.0.1:{port}")).await.expect("it listens");
+        peers.dial(PeerIndex(0)).await.expect("a client");
+        let from = client.local_addr().expect("connected");
+        assert_eq!(peers.name(PeerIndex(0)), format!("{from} at {name}"));
     }
-}
 
-async fn udp(host: &str, port: u16) -> io::Result<NetSock> {
-    let mut failure = io::Error::from(io::ErrorKind::NotFound);
-    for address in resolve(host, port).await? {
-        let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
-        let socket = UdpSocket::bind(any).await?;
-        match socket.connect(address).await {
-            Ok(()) => return Ok(NetSock::Udp(socket, None)),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match lookup_host((host, port)).await {
-        Ok(addresses) => Ok(addresses.collect()),
-        Err(error) => {
-            let text = error.to_string();
-            let why = text.rsplit(": ").next().unwrap_or(&text);
-            Err(io::Error::new(io::ErrorKind::NotFound, format!("cannot resolve {host}: {why}")))
-        }
-    }
-}
-
-fn configure(stream: &TcpStream, options: TcpOptions) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    if let Some(idle) = options.keepalive {
-        let probes = TcpKeepalive::new().with_time(idle).with_interval(PROBE_INTERVAL).with_retries(PROBES);
-        socket.set_tcp_keepalive(&probes)?;
-    }
-    socket.set_tcp_user_timeout(options.user_timeout)
-}
-
-fn poll_stream(
-    stream: Pin<&mut impl AsyncRead>,
-    cx: &mut Context<'_>,
-    buf: &mut [u8],
-) -> Poll<io::Result<SockRead>> {
-    let mut buf = ReadBuf::new(buf);
-    ready!(stream.poll_read(cx, &mut buf))?;
-    Poll::Ready(Ok(match buf.filled().len() {
-        0 => SockRead::Ended,
-        n => SockRead::Bytes(n, 0),
-    }))
-}
-
-fn poll_datagram(socket: &UdpSocket, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<SockRead>> {
-    loop {
-        ready!(socket.poll_recv_ready(cx))?;
-        let received = socket.try_io(Interest::READABLE, || {
-            // With TRUNC the kernel says how long the datagram was, whatever fitted (udp(7)).
-            Ok(rustix::net::recv(socket, &mut *buf, RecvFlags::TRUNC)?)
-        });
-        match received {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            received => return Poll::Ready(received.map(|(n, whole)| SockRead::Bytes(n, whole - n))),
-        }
+    #[test]
+    fn errors_are_told_without_numbers() {
+        let refused = io::Error::from_raw_os_error(rustix::io::Errno::CONNREFUSED.raw_os_error());
+        assert_eq!(plain(&refused), "connection refused");
+        assert_eq!(plain(&io::ErrorKind::UnexpectedEof.into()), "it has hung up");
     }
 }

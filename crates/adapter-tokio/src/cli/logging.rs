@@ -2,7 +2,8 @@
 //!
 //! A line that a bridge repeats over and over must not fill a disk. At most [`LINES`] lines that a bridge logs at
 //! level info or above within [`WINDOW`] are written; the rest are counted, and the count is written before the
-//! bridge's next line. Lines at debug and trace are asked for by somebody who reads them, so they are not limited.
+//! bridge's next line. How a bridge begins and ends is always written. Lines at debug and trace, and counters, are asked for by somebody who reads them, so they are
+//! not limited.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,12 +13,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::values::{LogFormat, LogLevel};
+use crate::program::{COUNTERS, ENDS};
 
 /// Starts the log of this process. To be called once; a second call changes nothing.
 pub(super) fn start(level: LogLevel, format: LogFormat) {
@@ -29,12 +34,18 @@ pub(super) fn start(level: LogLevel, format: LogFormat) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let common = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // Who asks for counters gets them at every level, and the name of their bridge, which its span carries.
+    let levels = Targets::new()
+        .with_default(level)
+        .with_target(COUNTERS, LevelFilter::INFO)
+        .with_target(SPANS, level.max(LevelFilter::ERROR));
+    let log = tracing_subscriber::registry().with(levels);
+    let common = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => {
             let colours = std::io::stderr().is_terminal() && !is_set("NO_COLOR");
             let lines = tracing_subscriber::fmt::format().with_timer(Utc).with_target(false);
-            common.with_ansi(colours).event_format(Limited::new(lines, format)).try_init()
+            log.with(common.with_ansi(colours).event_format(Limited::new(lines, format))).try_init()
         }
         LogFormat::Json => {
             let lines = tracing_subscriber::fmt::format()
@@ -44,7 +55,7 @@ pub(super) fn start(level: LogLevel, format: LogFormat) {
                 .with_timer(Utc)
                 .with_target(false);
             let fields = tracing_subscriber::fmt::format::JsonFields::new();
-            common.fmt_fields(fields).event_format(Limited::new(lines, format)).try_init()
+            log.with(common.fmt_fields(fields).event_format(Limited::new(lines, format))).try_init()
         }
     };
     if started.is_err() {
@@ -52,6 +63,8 @@ pub(super) fn start(level: LogLevel, format: LogFormat) {
     }
 }
 
+/// Where the spans of bridges come from.
+const SPANS: &str = "uartbridge::spec";
 /// The most lines of one bridge that are written within [`WINDOW`].
 const LINES: u32 = 20;
 /// See [`LINES`].
@@ -117,12 +130,14 @@ where
     F: FormatEvent<S, N>,
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut w: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let Some(span) = bridge(ctx).filter(|_| *event.metadata().level() <= Level::INFO) else {
+        let (level, target) = (*event.metadata().level(), event.metadata().target());
+        let Some(span) = bridge(ctx).filter(|_| level <= Level::INFO && target != COUNTERS) else {
             return self.lines.format_event(ctx, w, event);
         };
         let verdict = {
             let mut bridges = self.bridges.lock().unwrap_or_else(PoisonError::into_inner);
-            bridges.entry(span.id().into_u64()).or_default().judge(Instant::now())
+            let limit = bridges.entry(span.id().into_u64()).or_default();
+            if target == ENDS { limit.interrupt() } else { limit.judge(Instant::now()) }
         };
         match verdict {
             Verdict::Write { suppressed: 0 } => self.lines.format_event(ctx, w, event),
@@ -159,6 +174,8 @@ struct Limit {
     since: Option<Instant>,
     /// Lines in it, suppressed ones included.
     lines: u32,
+    /// Suppressed ones that nobody was told of.
+    suppressed: u32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -175,16 +192,20 @@ enum Verdict {
 impl Limit {
     fn judge(&mut self, now: Instant) -> Verdict {
         if self.since.is_none_or(|since| now.duration_since(since) >= WINDOW) {
-            let suppressed = self.lines.saturating_sub(LINES);
-            *self = Self { since: Some(now), lines: 1 };
-            return Verdict::Write { suppressed };
+            *self = Self { since: Some(now), lines: 1, ..*self };
+            return self.interrupt();
         }
         self.lines = self.lines.saturating_add(1);
-        match self.lines {
-            ..=LINES => Verdict::Write { suppressed: 0 },
-            lines if lines == LINES + 1 => Verdict::LastWord,
-            _ => Verdict::Suppress,
+        if self.lines <= LINES {
+            return Verdict::Write { suppressed: 0 };
         }
+        self.suppressed = self.suppressed.saturating_add(1);
+        if self.lines == LINES + 1 { Verdict::LastWord } else { Verdict::Suppress }
+    }
+
+    /// A line that is written in any case.
+    fn interrupt(&mut self) -> Verdict {
+        Verdict::Write { suppressed: std::mem::take(&mut self.suppressed) }
     }
 }
 
@@ -209,6 +230,18 @@ mod tests {
         assert_eq!(limit.judge(start + WINDOW), Verdict::Write { suppressed: 2 });
         assert_eq!(limit.judge(start + WINDOW), Verdict::Write { suppressed: 0 });
         assert_eq!(limit.judge(start + 3 * WINDOW), Verdict::Write { suppressed: 0 });
+    }
+
+    #[test]
+    fn what_must_be_said_is_said_in_the_middle_of_a_flood() {
+        let mut limit = Limit::default();
+        let start = Instant::now();
+        for _ in 0..LINES + 5 {
+            limit.judge(start);
+        }
+        assert_eq!(limit.interrupt(), Verdict::Write { suppressed: 5 });
+        assert_eq!(limit.judge(start), Verdict::Suppress, "the flood goes on");
+        assert_eq!(limit.interrupt(), Verdict::Write { suppressed: 1 });
     }
 
     #[derive(Clone, Default)]

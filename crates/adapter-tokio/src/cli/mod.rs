@@ -71,11 +71,24 @@ fn bridge(cli: Cli) -> Result<BridgeSpec, String> {
     let Some(uart) = cli.uart else {
         return Err("both ends are missing; for example uartbridge /dev/ttyUSB0 192.0.2.1:4000".to_owned());
     };
+    if let Some(hint) = meant_command(&uart) {
+        return Err(hint);
+    }
     let net: Vec<String> = cli.net.into_iter().chain(cli.peers).collect();
     let (uart, peers) = pair(&uart, &net).map_err(|error| error.to_string())?;
     let name = cli.options.name.clone().unwrap_or_else(|| names::of(&uart));
     names::check(&name).map_err(|problem| format!("--name: {problem}"))?;
     settings::spec(cli.options, name, uart, peers).map_err(|fault| fault.to_string())
+}
+
+/// What to say of a word that is no end, but nearly a command.
+fn meant_command(word: &str) -> Option<String> {
+    if word == "help" {
+        return Some("\"help\": no command; write --help".to_owned());
+    }
+    let near = |command: &&str| names::distance(word, command) <= command.len() / 3;
+    let command = ["demo", "run", "check"].into_iter().find(near)?;
+    Some(format!("{word:?}: no command; did you mean {command}?"))
 }
 
 fn run(file: &Path, process: Process) -> ExitCode {
@@ -138,4 +151,19 @@ fn refuse(error: &clap::Error) -> ExitCode {
     // Whoever has closed the output does not want to read this.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_written_wrong_is_told_from_an_end() {
+        for (word, command) in [("runn", "run"), ("chek", "check"), ("dem", "demo"), ("help", "--help")] {
+            assert!(meant_command(word).is_some_and(|hint| hint.contains(command)), "{word}");
+        }
+        for end in ["-", "pty:", "a:1", "/dev/ttyS0", "ttyS0", "com1"] {
+            assert_eq!(meant_command(end), None);
+        }
+    }
 }

@@ -52,7 +52,8 @@ pub(super) struct Options {
     /// Draw the pause at random, from 0 to its bound [default: on; tcp-listen: off]
     #[arg(long, value_name = "on|off", help_heading = LINK)]
     pub(super) backoff_jitter: Option<Switch>,
-    /// A connection that lasted this long ends a row of failures [default: 10s]
+    /// A connection that lasted this long ends a row of failures [default: 10s; tcp-listen:
+    /// 0s]
     #[arg(long, value_name = "TIME", help_heading = LINK)]
     pub(super) stable_after: Option<Span>,
     /// Idle time before TCP asks whether the peer is still there, or off [default: 15s]

@@ -95,6 +95,8 @@ fn base(preset: Option<Preset>, peers: &[NetEndpoint]) -> (Config<'static>, usiz
             config.backoff.first = LISTEN_AGAIN;
             config.backoff.max = LISTEN_AGAIN;
             config.backoff.jitter = false;
+            // A client that leaves soon is no failure.
+            config.backoff.stable_after = Duration::ZERO;
             config.ladder.next_peer = 0;
         }
         Some(NetEndpoint::Udp { .. }) => {
@@ -296,6 +298,7 @@ mod tests {
         assert!(listening.connect_timeout.is_never());
         assert_eq!((listening.backoff.first, listening.backoff.max), (LISTEN_AGAIN, LISTEN_AGAIN));
         assert!(!listening.backoff.jitter);
+        assert_eq!(listening.backoff.stable_after, Duration::ZERO);
         assert_eq!(listening.ladder.next_peer, 0);
     }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use uartbridge::endpoint::{NetEndpoint, SerialSettings, UartEndpoint};
 use uartbridge::ends::{OpenFailure, OpenUart, UartRead};
@@ -23,6 +22,7 @@ use uartbridge_core::{Backoff, Config, LinkState, Stats};
 
 use super::exit;
 use super::show::{Out, Traffic};
+use super::signals::{Order, Signals};
 
 /// The tutorial's greeting: two spaces.
 const GREETING: &[u8] = b"TCP  CONNECT";
@@ -60,6 +60,7 @@ pub(crate) fn demo(demo: Demo) -> ExitCode {
 
 /// True if every line came back.
 async fn show(demo: Demo) -> std::io::Result<bool> {
+    let mut signals = Signals::new()?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let server = listener.local_addr()?;
     let pty = Uart::open(&UartEndpoint::Pty { link: None }).map_err(std::io::Error::other)?;
@@ -82,7 +83,7 @@ async fn show(demo: Demo) -> std::io::Result<bool> {
     let mut screen = Screen { traffic: Traffic::new(Out::Output, Show::Both, "") };
     let echo = tokio::spawn(echo(listener, plug));
     let bridging = run(&mut bridge, Opened(Some(pty)), peers, orders.subscribe(), &mut screen);
-    let complete = attend(bridging, device(path, demo.lines, outage), &orders, &demo).await;
+    let complete = attend(bridging, device(path, demo.lines, outage), &orders, (&mut signals, &demo)).await;
     echo.abort();
     say(&format!("goodbye: {}", sums(&bridge.stats())));
     Ok(complete? || !demo.exit)
@@ -93,11 +94,9 @@ async fn attend(
     bridging: impl Future<Output = Result<(), RunError>>,
     device: impl Future<Output = std::io::Result<bool>>,
     orders: &watch::Sender<Orders>,
-    demo: &Demo,
+    (signals, demo): (&mut Signals, &Demo),
 ) -> std::io::Result<bool> {
     let (mut bridging, mut device) = (pin!(bridging), pin!(device));
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
     let (mut talking, mut complete) = (true, false);
     loop {
         let stop = tokio::select! {
@@ -111,12 +110,15 @@ async fn attend(
                 conclude(complete, demo);
                 demo.exit
             }
-            _ = interrupted.recv() => true,
-            _ = terminated.recv() => true,
+            order = signals.next() => match order {
+                Order::Stop => {
+                    say("stopping: delivering what is held; Ctrl-C again ends at once");
+                    true
+                }
+                Order::StopNow => return Ok(complete),
+                Order::Report => false,
+            }
         };
-        if stop && orders.borrow().stop {
-            return Ok(complete);
-        }
         if stop {
             orders.send_modify(|orders| orders.stop = true);
         }

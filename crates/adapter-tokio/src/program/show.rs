@@ -6,9 +6,6 @@ use std::time::SystemTime;
 
 use uartbridge::spec::Show;
 
-/// Bytes in one line.
-const WIDTH: usize = 24;
-
 /// Where lines go.
 #[derive(Clone, Copy)]
 pub(super) enum Out {
@@ -42,7 +39,7 @@ impl Traffic {
     fn print(&self, direction: &str, bytes: &[u8]) {
         let time = clock(SystemTime::now());
         let mut lines = String::new();
-        for row in bytes.chunks(WIDTH) {
+        for row in rows(self.show, bytes) {
             let body = body(self.show, row);
             // Writing to a string cannot fail.
             let _ = writeln!(lines, "{time} {}{direction} {:>4} B  {body}", self.name, row.len());
@@ -66,13 +63,26 @@ impl Out {
     }
 }
 
+/// The bytes of each line: as many as fit, and text ends where its own lines do.
+fn rows(show: Show, bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (width, lines) = match show {
+        Show::Text => (64, true),
+        Show::Hex => (BOTH, false),
+        Show::Both => (BOTH, true),
+    };
+    bytes.split_inclusive(move |&byte| lines && byte == b'\n').flat_map(move |line| line.chunks(width))
+}
+
+/// Bytes in a line that shows them in hexadecimal.
+const BOTH: usize = 16;
+
 fn body(show: Show, row: &[u8]) -> String {
     let text = || format!("\"{}\"", row.escape_ascii());
     let hex = || row.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
     match show {
         Show::Text => text(),
         Show::Hex => hex(),
-        Show::Both => format!("{:<width$}  {}", text(), hex(), width = WIDTH + 4),
+        Show::Both => format!("{:<width$}  {}", hex(), text(), width = BOTH * 3),
     }
 }
 
@@ -88,10 +98,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_shows_text_and_hex_side_by_side() {
-        assert_eq!(body(Show::Both, b"ok\r\n").replace("  ", ""), "\"ok\\r\\n\"6f 6b 0d 0a");
+    fn a_row_shows_hex_and_text_side_by_side() {
+        assert_eq!(body(Show::Both, b"ok\r\n"), format!("{:<48}  {}", "6f 6b 0d 0a", r#""ok\r\n""#));
         assert_eq!(body(Show::Text, b"a\"b"), "\"a\\\"b\"");
         assert_eq!(body(Show::Hex, &[0, 255]), "00 ff");
+    }
+
+    #[test]
+    fn rows_keep_lines_together_and_every_byte_once() {
+        let lengths = |show, bytes: &[u8]| rows(show, bytes).map(<[u8]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(Show::Both, b"ab\ncd\nef"), [3, 3, 2]);
+        assert_eq!(lengths(Show::Hex, b"ab\ncd\nef"), [8]);
+        assert_eq!(lengths(Show::Both, &[7; 33]), [16, 16, 1]);
+        assert_eq!(lengths(Show::Text, &[7; 65]), [64, 1]);
+        assert_eq!(lengths(Show::Both, b""), [0; 0]);
     }
 
     #[test]

@@ -1,0 +1,174 @@
+//! An open connection of any kind: moving bytes, acknowledgements, closing.
+
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustix::net::RecvFlags;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UdpSocket, UnixStream};
+use tokio::sync::watch;
+use uartbridge_core::Acks;
+
+use super::plain;
+use crate::ends::{Sock, SockRead, UartEnd, UartRead};
+use crate::ioctl::output_queue;
+use crate::uart::Uart;
+
+/// An open connection.
+#[derive(Debug)]
+pub enum NetSock {
+    /// A TCP connection.
+    Tcp(TcpStream),
+    /// A connected UDP socket.
+    Udp(Udp),
+    /// A Unix stream socket.
+    Unix(UnixStream),
+    /// Standard input and output.
+    Stdio(Stdio),
+}
+
+/// A connected UDP socket.
+#[derive(Debug)]
+pub struct Udp {
+    pub(super) socket: UdpSocket,
+    /// What a write has learnt of the peer: that an earlier datagram was refused. Reading reports it, so that the
+    /// datagram at hand is kept.
+    pub(super) refused: Option<io::Error>,
+    pub(super) shut: bool,
+}
+
+/// Standard input and output. The end of the input is not the end of the connection: a recorder has no input at all.
+#[derive(Debug)]
+pub struct Stdio {
+    pub(super) pipe: Uart,
+    pub(super) broken: watch::Sender<Option<String>>,
+    pub(super) shut: bool,
+}
+
+impl Sock for NetSock {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<SockRead>> {
+        match self {
+            Self::Tcp(stream) => poll_stream(Pin::new(stream), cx, buf),
+            Self::Unix(stream) => poll_stream(Pin::new(stream), cx, buf),
+            Self::Udp(Udp { refused, .. }) if refused.is_some() => {
+                Poll::Ready(refused.take().map_or(Ok(SockRead::Ended), Err))
+            }
+            Self::Udp(Udp { shut: true, .. }) | Self::Stdio(Stdio { shut: true, .. }) => {
+                Poll::Ready(Ok(SockRead::Ended))
+            }
+            Self::Udp(Udp { socket, .. }) => poll_datagram(socket, cx, buf),
+            Self::Stdio(Stdio { pipe, .. }) => match ready!(UartEnd::poll_read(pipe, cx, buf)) {
+                UartRead::Bytes(n) => Poll::Ready(Ok(SockRead::Bytes(n, 0))),
+                UartRead::Ended => Poll::Pending,
+                UartRead::Gone(error) => Poll::Ready(Err(error)),
+            },
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<io::Result<usize>> {
+        let first = if parts[0].is_empty() { parts[1] } else { parts[0] };
+        match self {
+            Self::Tcp(stream) if parts[1].is_empty() => Pin::new(stream).poll_write(cx, first),
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &parts.map(IoSlice::new)),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, first),
+            Self::Udp(udp) => udp.poll_send(cx, parts).map(Ok),
+            Self::Stdio(Stdio { pipe, broken, .. }) => {
+                let written = ready!(UartEnd::poll_write(pipe, cx, first));
+                if let Err(error) = &written {
+                    broken.send_replace(Some(plain(error)));
+                }
+                Poll::Ready(written)
+            }
+        }
+    }
+
+    fn acks(&self) -> Acks {
+        match self {
+            Self::Tcp(_) => Acks::Peer,
+            Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => Acks::OnWrite,
+        }
+    }
+
+    fn unacked(&self) -> Option<usize> {
+        match self {
+            Self::Tcp(stream) => output_queue(stream.as_fd()).ok(),
+            Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => None,
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Udp(Udp { shut, .. }) | Self::Stdio(Stdio { shut, .. }) => {
+                // No FIN will come of these: the end of reading is our own to report.
+                *shut = true;
+                cx.waker().wake_by_ref();
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn abort(self) {
+        match self {
+            Self::Tcp(stream) => {
+                // If this fails the kernel goes on trying for a while; the peer may then get bytes twice.
+                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            }
+            Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => {}
+        }
+    }
+}
+
+impl Udp {
+    fn poll_send(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<usize> {
+        while self.refused.is_none() {
+            let sent = match ready!(self.socket.poll_send_ready(cx)) {
+                Err(error) => Err(error),
+                Ok(()) => self.socket.try_io(Interest::WRITABLE, || {
+                    SockRef::from(&self.socket).send_vectored(&parts.map(IoSlice::new))
+                }),
+            };
+            match sent {
+                Ok(sent) => return Poll::Ready(sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    self.refused = Some(error);
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+fn poll_stream(
+    stream: Pin<&mut impl AsyncRead>,
+    cx: &mut Context<'_>,
+    buf: &mut [u8],
+) -> Poll<io::Result<SockRead>> {
+    let mut buf = ReadBuf::new(buf);
+    ready!(stream.poll_read(cx, &mut buf))?;
+    Poll::Ready(Ok(match buf.filled().len() {
+        0 => SockRead::Ended,
+        n => SockRead::Bytes(n, 0),
+    }))
+}
+
+fn poll_datagram(socket: &UdpSocket, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<SockRead>> {
+    loop {
+        ready!(socket.poll_recv_ready(cx))?;
+        let received = socket.try_io(Interest::READABLE, || {
+            // With TRUNC the kernel says how long the datagram was, whatever fitted (udp(7)).
+            Ok(rustix::net::recv(socket, &mut *buf, RecvFlags::TRUNC)?)
+        });
+        match received {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            received => return Poll::Ready(received.map(|(n, whole)| SockRead::Bytes(n, whole - n))),
+        }
+    }
+}

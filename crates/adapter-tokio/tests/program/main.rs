@@ -1,0 +1,11 @@
+//! The running program, as a stranger and as a service manager meet it: real ptys, sockets, signals and log lines.
+
+mod device;
+mod logs;
+mod network;
+mod process;
+mod service;
+mod stdio;
+mod stopping;
+mod udp;
+mod unplugging;
