@@ -120,7 +120,7 @@ async fn start(specs: Vec<BridgeSpec>, service: &Service) -> Result<Tasks, u8> {
 }
 
 /// Binds and allocates what must be there from the start.
-async fn prepare(spec: &BridgeSpec) -> Result<(PagedBridge, Peers), (u8, String)> {
+async fn prepare(spec: &BridgeSpec) -> Result<(Box<PagedBridge>, Peers), (u8, String)> {
     let ring = |option: &str, bytes: usize| {
         Storage::new(bytes).map_err(|error| {
             (exit::UNAVAILABLE, format!("--{option} {bytes}: no memory for it: {error}; make it smaller"))
@@ -135,12 +135,12 @@ async fn prepare(spec: &BridgeSpec) -> Result<(PagedBridge, Peers), (u8, String)
         user_timeout: (!unacked.is_never()).then(|| Duration::from_micros(unacked.as_micros())),
     };
     let peers = Peers::new(spec.peers.clone(), options).await.map_err(|text| (exit::UNAVAILABLE, text))?;
-    Ok((bridge, peers))
+    Ok((Box::new(bridge), peers))
 }
 
 async fn one(
     spec: BridgeSpec,
-    (mut bridge, peers): (PagedBridge, Peers),
+    (mut bridge, peers): (Box<PagedBridge>, Peers),
     mut watcher: Watcher,
     orders: watch::Receiver<Orders>,
 ) -> Ended {

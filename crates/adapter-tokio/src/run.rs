@@ -420,7 +420,8 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
         if link.shut_done && link.peer_ended {
             return self.end_link(CloseReason::Done).map(|()| true);
         }
-        if self.net.poll_takeover(cx).is_ready() {
+        // A client that has left makes room by itself.
+        if !link.peer_ended && !link.shut && self.net.poll_takeover(cx).is_ready() {
             self.journal.because("another client has taken over");
             return self.end_link(CloseReason::Replaced).map(|()| true);
         }

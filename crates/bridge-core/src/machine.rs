@@ -11,7 +11,7 @@ use crate::link::{Connection, Input, Link, Next, Order, Phase};
 use crate::pack::{Keep, Packer};
 use crate::ring::Ring;
 use crate::stats::Stats;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::uart::{Change, Uart};
 
 /// See [`Bridge`](crate::Bridge).
@@ -108,6 +108,9 @@ impl<'c, const P: usize> Machine<'c, P> {
             Event::Stop => {
                 let until = self.now + self.config.drain_timeout;
                 self.draining = Some(self.draining.map_or(until, |present| present.min(until)));
+                if matches!(self.link, Link::BackOff { .. }) && self.wants_link() {
+                    self.step(Input::Dial)?;
+                }
             }
         }
         self.settle(storage)
@@ -222,9 +225,18 @@ impl<'c, const P: usize> Machine<'c, P> {
         let next = match (self.ip, self.wants_link()) {
             (false, _) => Next::NoIp,
             (true, false) => Next::Parked,
-            (true, true) => Next::Retry(self.now + self.attempts.pause(&self.config.backoff)),
+            (true, true) => Next::Retry(self.now + self.pause()),
         };
         self.step(Input::Closed { next })
+    }
+
+    /// The pause before the next attempt; short while the time for draining runs.
+    fn pause(&mut self) -> Duration {
+        let pause = self.attempts.pause(&self.config.backoff);
+        match self.draining {
+            None | Some(Instant::NEVER) => pause,
+            Some(_) => pause.min(Duration::from_micros(self.config.drain_timeout.as_micros() / 8)),
+        }
     }
 
     fn failed(&mut self) {

@@ -11,8 +11,8 @@
 //! `acked` is an absolute 64-bit offset; the others are kept as distances from it. The storage belongs to the
 //! caller, so that nothing here depends on its type.
 
-/// How far a ring goes at least before what it holds is moved back to its start: a page of memory.
-const LAP: usize = 4096;
+/// How far a ring goes at least before what it holds is moved back to its start: half a page of memory.
+const LAP: usize = 2048;
 
 /// The cursors over a storage of `capacity` bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
