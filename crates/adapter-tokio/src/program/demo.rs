@@ -170,7 +170,7 @@ async fn device(path: PathBuf, lines: u32, outage: watch::Sender<bool>) -> std::
             // The server lives as long as the demo.
             let _ = outage.send(true);
         }
-        let line = format!("sensor {number}: {}.{} C\r\n", 20 + number / 10, number % 10);
+        let line = format!("temp {number} {}.{} C\r\n", 20 + number / 10, number % 10);
         sent.extend_from_slice(line.as_bytes());
         send(&mut port, line.as_bytes()).await?;
         let until = tokio::time::Instant::now() + PAUSE;
