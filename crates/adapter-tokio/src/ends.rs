@@ -123,6 +123,8 @@ pub struct DialError {
     pub reason: CloseReason,
     /// In words, for the log.
     pub text: String,
+    /// Trying again cannot help.
+    pub permanent: bool,
 }
 
 /// Any reader and writer as a UART; the end of the reader is the UART's end for good.

@@ -18,4 +18,5 @@ pub mod spec;
 mod stdio;
 pub mod storage;
 mod time;
+mod turn;
 pub mod uart;

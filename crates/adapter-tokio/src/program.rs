@@ -145,24 +145,18 @@ async fn one(
     orders: watch::Receiver<Orders>,
 ) -> Ended {
     let is_stdio = spec.uart == UartEndpoint::Stdio;
-    let broken = peers.broken();
     let opener = Opener { end: spec.uart, was_open: false };
-    let ended = tokio::select! {
-        biased;
-        ended = run(&mut bridge, opener, peers, orders, &mut watcher) => ended.map_err(|error| {
-            let code = match error {
-                RunError::Uart(_) if is_stdio => exit::IO,
-                RunError::Uart(_) => exit::NO_INPUT,
-                RunError::Restart => exit::TRY_AGAIN,
-                RunError::Misuse(_) => exit::SOFTWARE,
-            };
-            let restart = matches!(error, RunError::Restart);
-            (Ended { code, restart }, error.to_string())
-        }),
-        why = broken => {
-            Err((Ended { code: exit::IO, restart: false }, format!("-: standard output takes no more: {why}")))
-        }
-    };
+    let ended = run(&mut bridge, opener, peers, orders, &mut watcher).await.map_err(|error| {
+        let code = match error {
+            RunError::Uart(_) if is_stdio => exit::IO,
+            RunError::Uart(_) => exit::NO_INPUT,
+            RunError::Net(_) => exit::IO,
+            RunError::Restart => exit::TRY_AGAIN,
+            RunError::Misuse(_) => exit::SOFTWARE,
+        };
+        let restart = matches!(error, RunError::Restart);
+        (Ended { code, restart }, error.to_string())
+    });
     watcher.alive.store(u64::MAX, Ordering::Relaxed);
     let stats = bridge.stats();
     report_last(&stats);

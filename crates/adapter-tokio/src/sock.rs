@@ -7,12 +7,11 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::watch;
 use uartbridge_core::{CloseReason, PeerIndex};
 
 pub use open::{NetSock, Stdio, Udp};
@@ -38,8 +37,8 @@ pub struct Peers {
     listener: Option<Listener>,
     /// How often each peer was dialled.
     turns: Vec<usize>,
-    /// Why standard output takes no more.
-    broken: watch::Sender<Option<String>>,
+    /// Why standard output takes no more: unlike every other peer it cannot come back.
+    broken: Arc<OnceLock<String>>,
 }
 
 #[derive(Debug)]
@@ -86,19 +85,7 @@ impl Peers {
             | None => None,
         };
         let turns = vec![0; peers.len()];
-        Ok(Self { peers, options, listener, turns, broken: watch::Sender::new(None) })
-    }
-
-    /// Resolves, with the reason, when standard output takes no more and connecting again is of no use. Every other
-    /// peer may come back: then it never resolves.
-    pub fn broken(&self) -> impl Future<Output = String> + use<> {
-        let mut broken = self.broken.subscribe();
-        async move {
-            match broken.wait_for(Option::is_some).await.map(|why| why.clone()) {
-                Ok(Some(why)) => why,
-                Ok(None) | Err(_) => std::future::pending().await,
-            }
-        }
+        Ok(Self { peers, options, listener, turns, broken: Arc::default() })
     }
 }
 
@@ -116,8 +103,16 @@ impl Dial for Peers {
                 return Err(DialError {
                     reason: CloseReason::Failed,
                     text: format!("there is no peer {}", peer.0),
+                    permanent: true,
                 });
             };
+            if let Some(why) = broken.get() {
+                return Err(DialError {
+                    reason: CloseReason::Failed,
+                    text: format!("standard output takes no more: {why}"),
+                    permanent: true,
+                });
+            }
             let connected = match (&endpoint, listening) {
                 (NetEndpoint::Tcp { host, port }, _) => {
                     connect::tcp(host, *port, options).await.map(NetSock::Tcp)
@@ -134,7 +129,11 @@ impl Dial for Peers {
                     .map(|pipe| NetSock::Stdio(Stdio { pipe, broken, shut: false }))
                     .map_err(io::Error::other),
             };
-            connected.map_err(|error| DialError { reason: reason(&error), text: plain(&error) })
+            connected.map_err(|error| DialError {
+                reason: reason(&error),
+                text: plain(&error),
+                permanent: false,
+            })
         })
     }
 

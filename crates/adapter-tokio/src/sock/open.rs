@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use rustix::net::RecvFlags;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket, UnixStream};
-use tokio::sync::watch;
 use uartbridge_core::Acks;
 
 use super::plain;
@@ -45,7 +45,8 @@ pub struct Udp {
 #[derive(Debug)]
 pub struct Stdio {
     pub(super) pipe: Uart,
-    pub(super) broken: watch::Sender<Option<String>>,
+    /// Why standard output takes no more. Reading reports it; connecting again, later, fails for good.
+    pub(super) broken: Arc<OnceLock<String>>,
     pub(super) shut: bool,
 }
 
@@ -61,6 +62,9 @@ impl Sock for NetSock {
                 Poll::Ready(Ok(SockRead::Ended))
             }
             Self::Udp(Udp { socket, .. }) => poll_datagram(socket, cx, buf),
+            Self::Stdio(Stdio { broken, .. }) if broken.get().is_some() => {
+                Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+            }
             Self::Stdio(Stdio { pipe, .. }) => match ready!(UartEnd::poll_read(pipe, cx, buf)) {
                 UartRead::Bytes(n) => Poll::Ready(Ok(SockRead::Bytes(n, 0))),
                 UartRead::Ended => Poll::Pending,
@@ -76,13 +80,14 @@ impl Sock for NetSock {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &parts.map(IoSlice::new)),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, first),
             Self::Udp(udp) => udp.poll_send(cx, parts).map(Ok),
-            Self::Stdio(Stdio { pipe, broken, .. }) => {
-                let written = ready!(UartEnd::poll_write(pipe, cx, first));
-                if let Err(error) = &written {
-                    broken.send_replace(Some(plain(error)));
+            Self::Stdio(Stdio { pipe, broken, .. }) => match ready!(UartEnd::poll_write(pipe, cx, first)) {
+                Ok(written) => Poll::Ready(Ok(written)),
+                Err(error) => {
+                    broken.get_or_init(|| plain(&error));
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
                 }
-                Poll::Ready(written)
-            }
+            },
         }
     }
 
