@@ -40,7 +40,6 @@ pub(crate) const NEEDS: &[Need] = &[
         purpose: "outside oracle of the tests, rival in the bench",
         by: By::Tests,
     },
-    Need { tool: "strace", package: "strace", purpose: "which system calls a bridge makes", by: By::Tests },
     Need {
         tool: "ser2net",
         package: "ser2net",

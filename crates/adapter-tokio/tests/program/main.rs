@@ -3,6 +3,7 @@
 mod device;
 mod logs;
 mod network;
+mod outside;
 mod process;
 mod service;
 mod stdio;

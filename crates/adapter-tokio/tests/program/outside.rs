@@ -1,0 +1,66 @@
+//! Programs that were not written here, on both ends: socat as the device on a pty, and as the server.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use crate::process::{PATIENCE, Program};
+
+/// More than any buffer on the way holds, and no multiple of one.
+const SIZE: usize = 1_000_003;
+
+/// A program that ends with the test.
+struct Outside(Child);
+
+impl Outside {
+    fn socat(words: &[String]) -> Self {
+        let child = Command::new("socat").args(words).stdin(Stdio::null()).stderr(Stdio::null()).spawn();
+        Self(child.expect("socat: `cargo xtask setup` installs it"))
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn socat_s_bytes_reach_socat_and_the_other_way_round() {
+    let up: Vec<u8> = (0..SIZE).map(|i| (i * 31 % 253) as u8).collect();
+    let down: Vec<u8> = (0..SIZE).map(|i| (i * 17 % 241) as u8).collect();
+    let dir = std::env::temp_dir().join(format!("uartbridge-outside-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory for the test");
+    let name = |file: &str| dir.join(file).display().to_string();
+    std::fs::write(name("up"), &up).expect("room on the disk");
+    std::fs::write(name("down"), &down).expect("room on the disk");
+    // Free a moment ago, and nobody else asks for this one.
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("loopback").port();
+
+    // Both stay when their file is at its end, so that what they have written is not thrown away.
+    let pipe = |from: &str, to: &str| format!("{},ignoreeof!!CREATE:{}", name(from), name(to));
+    let _server =
+        Outside::socat(&[pipe("down", "up.got"), format!("TCP-LISTEN:{port},reuseaddr,bind=127.0.0.1")]);
+    let _device =
+        Outside::socat(&[pipe("up", "down.got"), format!("PTY,link={},rawer,wait-slave", name("tty"))]);
+    let program = Program::start(&[&name("tty"), &format!("127.0.0.1:{port}")]);
+
+    arrives(&dir.join("up.got"), &up);
+    arrives(&dir.join("down.got"), &down);
+    assert_eq!(program.stop().0, 0);
+    std::fs::remove_dir_all(&dir).expect("our own directory");
+}
+
+/// Waits until the file holds so many bytes, and compares them.
+fn arrives(file: &Path, expected: &[u8]) {
+    let until = Instant::now() + PATIENCE;
+    while std::fs::metadata(file).map_or(0, |is| is.len()) < expected.len() as u64 {
+        assert!(Instant::now() < until, "{} does not fill", file.display());
+        std::thread::yield_now();
+    }
+    let got = std::fs::read(file).expect("it is there");
+    assert!(got == expected, "{}: other bytes than were sent", file.display());
+}
