@@ -2,8 +2,11 @@
 //!
 //! A line that a bridge repeats over and over must not fill a disk. At most [`LINES`] lines that a bridge logs at
 //! level info or above within [`WINDOW`] are written; the rest are counted, and the count is written before the
-//! bridge's next line. How a bridge begins and ends is always written. Lines at debug and trace, and counters, are asked for by somebody who reads them, so they are
-//! not limited.
+//! bridge's next line. How a bridge begins and ends is always written. Lines at debug and trace, and counters, are
+//! asked for by somebody who reads them, so they are not limited.
+//!
+//! The lines are written by a thread of their own: a terminal or pipe that nobody reads must not hold up a bridge.
+//! Lines beyond [`WAITING`] that wait there are thrown away.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
@@ -24,8 +28,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::values::{LogFormat, LogLevel};
 use crate::program::{COUNTERS, ENDS};
 
+/// Writes what is left when it is dropped, for a second at most.
+pub(super) type Flush = WorkerGuard;
+
 /// Starts the log of this process. To be called once; a second call changes nothing.
-pub(super) fn start(level: LogLevel, format: LogFormat) {
+#[must_use = "the log ends with it"]
+pub(super) fn start(level: LogLevel, format: LogFormat) -> Flush {
     let level = match level {
         LogLevel::Off => LevelFilter::OFF,
         LogLevel::Error => LevelFilter::ERROR,
@@ -40,7 +48,9 @@ pub(super) fn start(level: LogLevel, format: LogFormat) {
         .with_target(COUNTERS, LevelFilter::INFO)
         .with_target(SPANS, level.max(LevelFilter::ERROR));
     let log = tracing_subscriber::registry().with(levels);
-    let common = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let (writer, flush) =
+        NonBlockingBuilder::default().buffered_lines_limit(WAITING).finish(std::io::stderr());
+    let common = tracing_subscriber::fmt::layer().with_writer(writer);
     let started = match format {
         LogFormat::Text => {
             let colours = std::io::stderr().is_terminal() && !is_set("NO_COLOR");
@@ -61,8 +71,11 @@ pub(super) fn start(level: LogLevel, format: LogFormat) {
     if started.is_err() {
         tracing::debug!("the log was started before");
     }
+    flush
 }
 
+/// The most lines that wait to be written.
+const WAITING: usize = 1_000;
 /// Where the spans of bridges come from.
 const SPANS: &str = "uartbridge::spec";
 /// The most lines of one bridge that are written within [`WINDOW`].

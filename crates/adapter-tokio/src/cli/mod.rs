@@ -122,7 +122,7 @@ fn report(bad: &BadFile) -> ExitCode {
 }
 
 fn start(specs: Vec<BridgeSpec>, process: Process) -> ExitCode {
-    logging::start(
+    let _flush = logging::start(
         process.log_level.unwrap_or(LogLevel::Info),
         process.log_format.unwrap_or(LogFormat::Text),
     );
@@ -131,7 +131,7 @@ fn start(specs: Vec<BridgeSpec>, process: Process) -> ExitCode {
 
 fn show_demo(demo: &args::Demo, process: Process) -> ExitCode {
     // The demo itself says what happens; what it says twice is only noise.
-    logging::start(
+    let _flush = logging::start(
         process.log_level.unwrap_or(LogLevel::Error),
         process.log_format.unwrap_or(LogFormat::Text),
     );

@@ -103,3 +103,25 @@ fn traffic_is_shown_both_ways_on_standard_error() {
     stdout.read_to_string(&mut output).expect("text");
     assert_eq!(output, "");
 }
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_byte() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&writer, true).expect("a pipe can be made non-blocking");
+    // Full to the brim: whoever logs to it from now on, and waits, waits for ever.
+    while rustix::io::write(&writer, &[b'.'; 4096]).is_ok() {}
+    while rustix::io::write(&writer, b".").is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).expect("and blocking again");
+    let server = server(0);
+    let mut child = command(&["-", &address(&server)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .expect("the program was built");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"not held up").expect("the program reads");
+    expect(&mut accept(&server), b"not held up");
+    drop((input, reader));
+    child.wait().expect("our own child");
+}
