@@ -61,7 +61,7 @@ pub trait Observer: Send {
     }
 }
 
-/// Why a bridge has ended, other than by [`Action::Finished`].
+/// Why a bridge has ended, other than by [`uartbridge_core::Action::Finished`].
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The UART cannot be opened, and trying again would not help.
