@@ -35,6 +35,12 @@ pub(crate) enum By {
 pub(crate) const NEEDS: &[Need] = &[
     Need { tool: "cc", package: "gcc", purpose: "linking", by: By::Tests },
     Need {
+        tool: "openssl",
+        package: "openssl",
+        purpose: "TLS server that the tests connect to",
+        by: By::Tests,
+    },
+    Need {
         tool: "socat",
         package: "socat",
         purpose: "outside oracle of the tests, rival in the bench",

@@ -1,0 +1,325 @@
+//! The one module that names rustls: settings become its configuration, its unbuffered connection becomes single steps,
+//! and its errors become ours.
+
+mod verify;
+
+use crate::failure::{Failure, Objection};
+use crate::settings::{Settings, SetupError, Trust};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+use rustls::client::{Resumption, UnbufferedClientConnection};
+use rustls::pki_types::ServerName;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError};
+use rustls::{
+    AlertDescription, ClientConfig, Error, HandshakeKind, InvalidMessage, PeerIncompatible, ProtocolVersion,
+};
+use verify::{MaybeUndated, Verifier, certificate_failure};
+
+pub use rustls::client::ClientSessionStore as SessionStore;
+pub use rustls::crypto::CryptoProvider;
+pub use rustls::pki_types::UnixTime;
+pub use rustls::time_provider::TimeProvider;
+pub use verify::Roots;
+
+/// Sessions of up to `servers` servers, in memory. Share it between configurations only if they have the same trust and
+/// identity: a session is bound to both.
+#[cfg(feature = "std")]
+pub fn memory_sessions(servers: usize) -> Arc<dyn SessionStore> {
+    /// rustls counts tickets, and keeps up to eight of them a server.
+    const TICKETS_A_SERVER: usize = 8;
+    Arc::new(rustls::client::ClientSessionMemoryCache::new(servers.saturating_mul(TICKETS_A_SERVER)))
+}
+
+/// Checked settings, to be shared by all connections to servers that are trusted alike. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Config {
+    tls: Arc<ClientConfig>,
+    pub(crate) prove_after: Duration,
+    insecure: bool,
+}
+
+impl Config {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Which setting cannot work.
+    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        let Settings { provider, clock, trust, identity, alpn, send_name, sessions, prove_after } = settings;
+        if alpn.iter().any(|protocol| protocol.is_empty() || protocol.len() > 255) {
+            return Err(SetupError::BadAlpn);
+        }
+        let insecure = matches!(trust, Trust::InsecureVerifyNobody);
+        let dated = matches!(trust, Trust::Authorities(_) | Trust::AuthoritiesAndPins(..));
+        let clock = if dated { clock } else { Arc::new(MaybeUndated(clock)) };
+        let verifier = Verifier::new(&provider, trust)?;
+        let builder = ClientConfig::builder_with_details(provider, clock)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| SetupError::UselessProvider)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut tls = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => builder
+                .with_client_auth_cert(identity.chain, identity.key)
+                .map_err(|error| key_error(&error))?,
+        };
+        tls.alpn_protocols = alpn;
+        tls.enable_sni = send_name;
+        tls.resumption = sessions.map_or_else(Resumption::disabled, Resumption::store);
+        Ok(Self { tls: Arc::new(tls), prove_after, insecure })
+    }
+
+    /// Whether nobody is verified: worth a warning in the log at every connect.
+    pub fn insecure(&self) -> bool {
+        self.insecure
+    }
+}
+
+/// A protocol version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// What a finished handshake agreed on, for logs and displays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The protocol version.
+    pub version: Version,
+    /// An earlier session was taken up again.
+    pub resumed: bool,
+    /// The application protocol, if any.
+    pub alpn: Option<Vec<u8>>,
+    /// Session tickets that came on this connection (TLS 1.3).
+    pub tickets: u32,
+}
+
+/// Where a step puts what it makes.
+pub(crate) trait Sink {
+    /// Ciphertext: `write` is called with room, and says how much of it it took, or how much it needs; then it is called
+    /// again with that.
+    fn ciphertext(&mut self, write: &mut dyn FnMut(&mut [u8]) -> Result<usize, usize>);
+    /// Plaintext of one record.
+    fn plaintext(&mut self, bytes: &[u8]);
+}
+
+/// What can happen next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Another step.
+    Step,
+    /// Nothing without more ciphertext from the peer.
+    Blocked,
+    /// Nothing without more ciphertext from the peer; plaintext can be encrypted.
+    Open,
+    /// The peer's `close_notify` was just read.
+    PeerClosed,
+    /// Both sides have closed.
+    Closed,
+}
+
+/// One rustls connection.
+pub(crate) struct Engine {
+    connection: UnbufferedClientConnection,
+    identified: bool,
+}
+
+impl Engine {
+    pub(crate) fn new(config: &Config, name: &str) -> Result<Self, SetupError> {
+        let name = ServerName::try_from(name).map_err(|_| SetupError::BadName)?.to_owned();
+        let identified = config.tls.client_auth_cert_resolver.has_certs();
+        let connection = UnbufferedClientConnection::new(config.tls.clone(), name).map_err(|error| {
+            if error == Error::FailedToGetRandomBytes {
+                SetupError::NoRandomness
+            } else {
+                SetupError::UselessProvider
+            }
+        })?;
+        Ok(Self { connection, identified })
+    }
+
+    /// One step over all ciphertext that is held: how much of its front is done with, and what can happen next.
+    pub(crate) fn step(&mut self, input: &mut [u8], sink: &mut dyn Sink) -> (usize, Result<Next, Failure>) {
+        let status = self.connection.process_tls_records(input);
+        let (mut discard, state) = (status.discard, status.state);
+        let next = match state {
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                let mut next = Ok(Next::Step);
+                while let Some(record) = traffic.next_record() {
+                    match record {
+                        Ok(record) => {
+                            discard += record.discard;
+                            sink.plaintext(record.payload);
+                        }
+                        Err(error) => next = Err(error),
+                    }
+                }
+                next
+            }
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                sink.ciphertext(&mut |room| match data.encode(room) {
+                    Ok(written) => Ok(written),
+                    Err(EncodeError::InsufficientSize(needs)) => Err(needs.required_size),
+                    Err(EncodeError::AlreadyEncoded) => Ok(0),
+                });
+                Ok(Next::Step)
+            }
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                data.done();
+                Ok(Next::Step)
+            }
+            Ok(ConnectionState::WriteTraffic(_)) => Ok(Next::Open),
+            Ok(ConnectionState::BlockedHandshake) => Ok(Next::Blocked),
+            Ok(ConnectionState::PeerClosed) => Ok(Next::PeerClosed),
+            Ok(ConnectionState::Closed) => Ok(Next::Closed),
+            // Early data is a server's; states that a later version may add cannot come from a pinned one.
+            Ok(_) => Ok(Next::Blocked),
+            Err(error) => Err(error),
+        };
+        (discard, next.map_err(|error| self.failure(&error)))
+    }
+
+    /// Hands over what rustls has queued, without looking at input: an alert after a failure, a key update.
+    pub(crate) fn flush(&mut self, sink: &mut dyn Sink) {
+        // With something queued, rustls hands it out before it looks at the input.
+        while self.connection.wants_write() {
+            let (_, next) = self.step(&mut [], sink);
+            if next != Ok(Next::Step) {
+                return;
+            }
+        }
+    }
+
+    /// Encrypts `plain`, at most one record's worth, after a step that ended with [`Next::Open`]. `Ok(false)`: no room.
+    pub(crate) fn encrypt(
+        &mut self,
+        input: &mut [u8],
+        plain: &[u8],
+        room: &mut [u8],
+    ) -> Result<Option<usize>, Failure> {
+        let ConnectionState::WriteTraffic(mut traffic) =
+            self.connection.process_tls_records(input).state.map_err(|_| Failure::Protocol)?
+        else {
+            return Ok(None);
+        };
+        match traffic.encrypt(plain, room) {
+            Ok(written) => Ok(Some(written)),
+            Err(EncryptError::InsufficientSize(_)) => Ok(None),
+            Err(EncryptError::EncryptExhausted) => Err(Failure::KeysUsedUp),
+        }
+    }
+
+    /// Writes `close_notify` into `room`, after a step that ended with [`Next::Open`].
+    pub(crate) fn close_notify(&mut self, input: &mut [u8], room: &mut [u8]) -> Option<usize> {
+        match self.connection.process_tls_records(input).state {
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => traffic.queue_close_notify(room).ok(),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// What the handshake agreed on, once it is over.
+    pub(crate) fn facts(&self) -> Option<Facts> {
+        if self.connection.is_handshaking() {
+            return None;
+        }
+        let tls13 = self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        Some(Facts {
+            version: if tls13 { Version::Tls13 } else { Version::Tls12 },
+            resumed: self.connection.handshake_kind() == Some(HandshakeKind::Resumed),
+            alpn: self.connection.alpn_protocol().map(<[u8]>::to_vec),
+            tickets: self.tickets(),
+        })
+    }
+
+    pub(crate) fn tickets(&self) -> u32 {
+        self.connection.tls13_tickets_received()
+    }
+
+    /// Whether the server is known to speak TLS.
+    fn answered(&self) -> bool {
+        self.connection.protocol_version().is_some()
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "rustls' enums may grow")]
+    fn failure(&self, error: &Error) -> Failure {
+        match error {
+            Error::InvalidCertificate(error) => certificate_failure(error),
+            Error::AlertReceived(alert) => self.alert(*alert),
+            Error::InvalidMessage(
+                InvalidMessage::InvalidContentType
+                | InvalidMessage::UnknownProtocolVersion
+                | InvalidMessage::MessageTooLarge
+                | InvalidMessage::InvalidEmptyPayload,
+            ) if !self.answered() => Failure::NotTls,
+            Error::DecryptError => Failure::BadRecord,
+            Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+                | PeerIncompatible::Tls12NotOffered
+                | PeerIncompatible::Tls12NotOfferedOrEnabled
+                | PeerIncompatible::SupportedVersionsExtensionRequired,
+            ) => Failure::ProtocolVersion,
+            Error::PeerIncompatible(_) => Failure::NothingInCommon,
+            Error::NoCertificatesPresented => Failure::BadCertificate,
+            Error::NoApplicationProtocol => Failure::NoApplicationProtocol,
+            Error::FailedToGetCurrentTime => Failure::NoClock,
+            Error::FailedToGetRandomBytes | Error::EncryptError | Error::General(_) | Error::Other(_) => {
+                Failure::Provider
+            }
+            _ => Failure::Protocol,
+        }
+    }
+
+    /// RFC 8446 §6.2. TLS 1.2 has no alert for a client certificate that is missing: servers send `handshake_failure`
+    /// (RFC 5246 §7.4.6), which after the server's own flight means little else; once that handshake is over, nothing is
+    /// about certificates any more.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "rustls' enums may grow")]
+    fn alert(&self, alert: AlertDescription) -> Failure {
+        use AlertDescription as Alert;
+        if self.facts().is_some_and(|facts| facts.version == Version::Tls12) {
+            return if alert == Alert::BadRecordMac {
+                Failure::BadRecord
+            } else {
+                Failure::Alert(alert.into())
+            };
+        }
+        let objection = match alert {
+            Alert::UnknownCA => Objection::UnknownAuthority,
+            Alert::CertificateExpired => Objection::Expired,
+            Alert::CertificateRevoked => Objection::Revoked,
+            Alert::UnsupportedCertificate => Objection::Unsupported,
+            Alert::DecryptError => Objection::BadSignature,
+            Alert::AccessDenied => Objection::AccessDenied,
+            Alert::BadCertificate | Alert::CertificateUnknown => Objection::Unspecified,
+            Alert::CertificateRequired | Alert::NoCertificate => return Failure::ClientCertificateRequired,
+            Alert::HandshakeFailure if self.answered() && !self.identified => {
+                return Failure::ClientCertificateRequired;
+            }
+            Alert::HandshakeFailure if self.answered() => Objection::Unspecified,
+            Alert::HandshakeFailure | Alert::InsufficientSecurity => return Failure::NothingInCommon,
+            Alert::ProtocolVersion => return Failure::ProtocolVersion,
+            Alert::NoApplicationProtocol => return Failure::NoApplicationProtocol,
+            Alert::UnrecognisedName => return Failure::UnknownName,
+            Alert::BadRecordMac => return Failure::BadRecord,
+            other => return Failure::Alert(other.into()),
+        };
+        if self.identified {
+            Failure::ClientCertificateRefused(objection)
+        } else {
+            Failure::Alert(alert.into())
+        }
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls' enums may grow")]
+fn key_error(error: &Error) -> SetupError {
+    match error {
+        Error::InconsistentKeys(_) => SetupError::KeyMismatch,
+        Error::InvalidCertificate(_) | Error::NoCertificatesPresented => SetupError::BadCertificate,
+        _ => SetupError::UnusableKey,
+    }
+}

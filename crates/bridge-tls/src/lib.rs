@@ -1,0 +1,49 @@
+//! A TLS 1.2 and 1.3 client without sockets and without a clock: ciphertext in and out through lent slices, time handed
+//! in. `no_std` with `alloc`; the cryptography is the caller's choice.
+//!
+//! ```text
+//! socket ──Event::Rx──▶ input buffer ──▶ read_plain ──▶ down ring
+//! socket ◀─Event::Tx── output buffer ◀── write_plain ◀── up ring     Event::Acked gives back acknowledged plaintext
+//! ```
+//!
+//! [`Config`] is made once from [`Settings`] and shared by all connections; it carries the sessions that make a reconnect
+//! cheap. [`Client`] is one connection, and its documentation has the order of calls.
+//!
+//! # Promises
+//!
+//! - The server is verified unless [`Trust::InsecureVerifyNobody`] is spelled out.
+//! - No plaintext byte counts as acknowledged before the peer's TCP has all of its record, nor before the server has
+//!   shown that it accepted this client ([`State::Proven`]).
+//! - Memory is bounded by the two buffers and one handshake; nothing that a peer sends can cause a panic.
+//! - A failure says whose fault it is and what to do ([`Failure`]).
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod client;
+mod engine;
+mod failure;
+mod linear;
+mod marks;
+mod pem;
+mod phase;
+mod session;
+mod settings;
+mod shelf;
+
+pub use client::{Client, Event, Misuse, Ports, State};
+#[cfg(feature = "std")]
+pub use engine::memory_sessions;
+pub use engine::{Config, CryptoProvider, Facts, Roots, SessionStore, TimeProvider, UnixTime, Version};
+pub use failure::{Failure, Fault, Objection};
+pub use settings::{Identity, Pin, Settings, SetupError, Trust};
+
+/// Input buffer, in bytes, that holds every record a peer may send: 5 of header, 2^14 of plaintext and 256 of expansion
+/// (RFC 8446 §5.2). A smaller one works with peers that send smaller records, and fails clearly with others. A
+/// handshake message must fit too.
+pub const INPUT_FOR_ANY_RECORD: usize = 5 + 16_384 + 256;
+
+/// The smallest buffers, in bytes, that [`Client::new`] takes. Useful ones are larger: 4 KiB of output is a good start.
+pub const MIN_BUFFER: usize = 512;

@@ -1,0 +1,332 @@
+//! The connection without its storage: every state, and every transition.
+
+use crate::client::{Event, Misuse};
+use crate::engine::{Config, Engine, Next, Version};
+use crate::failure::Failure;
+use crate::linear::Linear;
+use crate::marks::Marks;
+use crate::phase::{Phase, Proof};
+use crate::settings::SetupError;
+use crate::shelf::Shelf;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Room that a record needs beside its plaintext: 5 + 17 bytes in TLS 1.3, 5 + 24 in 1.2; and a key update before it.
+const OVERHEAD: usize = 96;
+/// Most plaintext of a record (RFC 8446 §5.1).
+const RECORD: usize = 16_384;
+/// Plaintext that does not fit whole waits for room for at least this much, so that records do not become tiny.
+const WORTHWHILE: usize = 1024;
+
+/// See [`Client`](crate::Client), whose calls these are; each brings the storage of both buffers.
+pub(crate) struct Session {
+    pub(crate) engine: Engine,
+    pub(crate) phase: Phase,
+    /// Ciphertext from the peer.
+    pub(crate) received: Linear,
+    /// Ciphertext for the socket; what found no room is in `spilled` and follows it.
+    pub(crate) ready: Linear,
+    spilled: Vec<u8>,
+    /// Decrypted, but not read yet: at most what the input buffer held, since nothing is received meanwhile.
+    pub(crate) pending: Vec<u8>,
+    pending_read: usize,
+    pub(crate) marks: Marks,
+    /// Totals in bytes: ciphertext made and taken by the socket (`cipher_sent ≤ cipher_total`), plaintext encrypted.
+    pub(crate) cipher_total: u64,
+    cipher_sent: u64,
+    pub(crate) plain_total: u64,
+    /// Outlives [`Phase::Proven`]: acknowledgements count on while closing, and after a failure.
+    pub(crate) proven: bool,
+    pub(crate) peer_closed: bool,
+    eof: bool,
+    pub(crate) prove_after: Duration,
+}
+
+impl Session {
+    pub(crate) fn new(config: &Config, name: &str) -> Result<Self, SetupError> {
+        Ok(Self {
+            engine: Engine::new(config, name)?,
+            phase: Phase::Handshaking,
+            received: Linear::default(),
+            ready: Linear::default(),
+            spilled: Vec::new(),
+            pending: Vec::new(),
+            pending_read: 0,
+            marks: Marks::new(),
+            cipher_total: 0,
+            cipher_sent: 0,
+            plain_total: 0,
+            proven: false,
+            peer_closed: false,
+            eof: false,
+            prove_after: config.prove_after,
+        })
+    }
+
+    pub(crate) fn handle(
+        &mut self,
+        now: Duration,
+        event: Event,
+        input: &mut [u8],
+        output: &mut [u8],
+    ) -> Result<(), Misuse> {
+        match event {
+            Event::Rx(count) => {
+                let lent = if self.reads() { self.received.vacant(input).len() } else { 0 };
+                if count > lent {
+                    return Err(Misuse::MoreThanLent { reported: count, lent });
+                }
+                self.received.fill(count);
+                self.pump(now, input, output, &mut []);
+            }
+            Event::Tx(count) => {
+                let lent = self.ready.len();
+                if count > lent {
+                    return Err(Misuse::MoreThanLent { reported: count, lent });
+                }
+                self.ready.drain(count);
+                self.cipher_sent += count as u64;
+                self.refill(output);
+            }
+            Event::Acked(total) if total > self.cipher_sent => return Err(Misuse::AckedUnwritten),
+            Event::Acked(total) => {
+                self.marks.acknowledge(total);
+                self.weigh_silence(now, total);
+            }
+            Event::Eof => {
+                self.eof = true;
+                self.pump(now, input, output, &mut []);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether ciphertext from the peer is of use.
+    pub(crate) fn reads(&self) -> bool {
+        let open = match self.phase {
+            Phase::Handshaking | Phase::Unproven(_) | Phase::Proven | Phase::Closing => true,
+            Phase::Closed | Phase::Failed(_) => false,
+        };
+        open && !self.peer_closed && !self.eof && self.pending.is_empty()
+    }
+
+    /// Steps until nothing more can happen, or until plaintext waits that `plain` has no room for. Gives the bytes put
+    /// into `plain`.
+    pub(crate) fn pump(
+        &mut self,
+        now: Duration,
+        input: &mut [u8],
+        output: &mut [u8],
+        plain: &mut [u8],
+    ) -> usize {
+        let mut taken = 0;
+        while !matches!(self.phase, Phase::Failed(_) | Phase::Closed) && self.pending.is_empty() {
+            let (count, next) = self.step(input, output, &mut plain[taken..]);
+            taken += count;
+            match next {
+                Ok(Next::Step) => {}
+                Ok(Next::PeerClosed) => self.peer_closed = true,
+                Ok(Next::Closed) => self.phase = Phase::Closed,
+                Ok(Next::Blocked) => {
+                    self.judge_standstill(input);
+                    break;
+                }
+                Ok(Next::Open) => {
+                    self.establish(now);
+                    self.judge_standstill(input);
+                    break;
+                }
+                Err(failure) => self.fail(failure, output),
+            }
+        }
+        taken
+    }
+
+    /// One step of the engine: plaintext goes to `plain`, and what finds no room there to `pending`.
+    fn step(
+        &mut self,
+        input: &mut [u8],
+        output: &mut [u8],
+        plain: &mut [u8],
+    ) -> (usize, Result<Next, Failure>) {
+        let mut sink = Shelf {
+            output,
+            ready: &mut self.ready,
+            spilled: &mut self.spilled,
+            total: &mut self.cipher_total,
+            plain,
+            taken: 0,
+            pending: &mut self.pending,
+            data: false,
+        };
+        let (discard, next) = self.engine.step(self.received.held_mut(input), &mut sink);
+        let (taken, data) = (sink.taken, sink.data);
+        self.received.drain(discard);
+        if (data || self.engine.tickets() > 0) && matches!(self.phase, Phase::Unproven(_)) {
+            self.prove();
+        }
+        (taken, next)
+    }
+
+    /// The handshake is over for us. In TLS 1.2 the server has then accepted this client (RFC 5246 §7.3).
+    fn establish(&mut self, now: Duration) {
+        if !matches!(self.phase, Phase::Handshaking) {
+            return;
+        }
+        self.phase = Phase::Unproven(Proof { flight: self.cipher_total, held_since: None, asked: now });
+        let tls12 = self.engine.facts().is_some_and(|facts| facts.version == Version::Tls12);
+        if tls12 || self.engine.tickets() > 0 {
+            self.prove();
+        }
+    }
+
+    fn prove(&mut self) {
+        self.phase = Phase::Proven;
+        self.proven = true;
+    }
+
+    /// Silence counts as consent, but only that of a server which has our whole handshake and is still there.
+    fn weigh_silence(&mut self, now: Duration, acked: u64) {
+        let Phase::Unproven(proof) = &mut self.phase else { return };
+        proof.asked = now;
+        if proof.held_since.is_none() && acked >= proof.flight {
+            proof.held_since = Some(now);
+        }
+        let over = proof.held_since.is_some_and(|since| now >= since.saturating_add(self.prove_after));
+        if over && !self.peer_closed && !self.eof {
+            self.prove();
+        }
+    }
+
+    /// Nothing can be done with what was received: is that for ever?
+    fn judge_standstill(&mut self, input: &[u8]) {
+        if self.peer_closed {
+            if self.eof && matches!(self.phase, Phase::Unproven(_)) {
+                self.phase = Phase::Failed(Failure::ClosedUnproven);
+            }
+        } else if self.eof {
+            let failure = match self.phase {
+                Phase::Handshaking => Failure::ClosedInHandshake,
+                Phase::Unproven(_) => Failure::ClosedUnproven,
+                Phase::Proven | Phase::Closing => Failure::Truncated,
+                Phase::Closed | Phase::Failed(_) => return,
+            };
+            self.phase = Phase::Failed(failure);
+        } else if self.received.len() == input.len() {
+            let buffer = input.len();
+            let record = match self.received.held(input) {
+                [_, _, _, high, low, ..] => 5 + usize::from(u16::from_be_bytes([*high, *low])),
+                _ => 0,
+            };
+            self.phase = Phase::Failed(if record > buffer {
+                Failure::RecordTooLarge { record, buffer }
+            } else {
+                Failure::HandshakeTooLarge { buffer }
+            });
+        }
+    }
+
+    /// Ends in disorder; the engine may have queued an alert for the peer.
+    fn fail(&mut self, failure: Failure, output: &mut [u8]) {
+        self.phase = Phase::Failed(failure);
+        let mut sink = Shelf {
+            output,
+            ready: &mut self.ready,
+            spilled: &mut self.spilled,
+            total: &mut self.cipher_total,
+            plain: &mut [],
+            taken: 0,
+            pending: &mut self.pending,
+            data: false,
+        };
+        self.engine.flush(&mut sink);
+    }
+
+    pub(crate) fn read(&mut self, input: &mut [u8], output: &mut [u8], plain: &mut [u8]) -> usize {
+        let left = &self.pending[self.pending_read..];
+        let mut taken = left.len().min(plain.len());
+        plain[..taken].copy_from_slice(&left[..taken]);
+        self.pending_read += taken;
+        if self.pending_read == self.pending.len() {
+            self.pending.clear();
+            self.pending_read = 0;
+            // The handshake is over if there was plaintext, so the time of `establish` is not asked for.
+            taken += self.pump(Duration::ZERO, input, output, &mut plain[taken..]);
+        }
+        taken
+    }
+
+    pub(crate) fn write(&mut self, input: &mut [u8], output: &mut [u8], plain: &[u8]) -> usize {
+        let mut taken = 0;
+        while taken < plain.len() && matches!(self.phase, Phase::Unproven(_) | Phase::Proven) {
+            self.refill(output);
+            if !self.settle(input, output) || !self.spilled.is_empty() {
+                break;
+            }
+            let capacity = output.len();
+            let room = self.ready.vacant(output);
+            let left = plain.len() - taken;
+            let count = left.min(RECORD).min(room.len().saturating_sub(OVERHEAD));
+            if count == 0 || (count < left && count < WORTHWHILE.min(capacity - OVERHEAD)) {
+                break;
+            }
+            let piece = &plain[taken..taken + count];
+            match self.engine.encrypt(self.received.held_mut(input), piece, room) {
+                Ok(Some(written)) => {
+                    self.ready.fill(written);
+                    self.cipher_total += written as u64;
+                    self.plain_total += count as u64;
+                    self.marks.push(self.cipher_total, self.plain_total);
+                    taken += count;
+                }
+                Ok(None) => break,
+                Err(failure) => self.fail(failure, output),
+            }
+        }
+        taken
+    }
+
+    pub(crate) fn close(&mut self, input: &mut [u8], output: &mut [u8]) {
+        match self.phase {
+            Phase::Handshaking => self.phase = Phase::Closed,
+            Phase::Unproven(_) | Phase::Proven => {
+                if self.settle(input, output) {
+                    let mut alert = [0; OVERHEAD];
+                    let written = self.engine.close_notify(self.received.held_mut(input), &mut alert);
+                    self.cipher_total += written.unwrap_or(0) as u64;
+                    self.spilled.extend_from_slice(&alert[..written.unwrap_or(0)]);
+                    self.refill(output);
+                    self.phase = if self.peer_closed { Phase::Closed } else { Phase::Closing };
+                }
+            }
+            Phase::Closing | Phase::Closed | Phase::Failed(_) => {}
+        }
+    }
+
+    /// Steps until the engine would encrypt; plaintext on the way waits in `pending`. Whether it would.
+    fn settle(&mut self, input: &mut [u8], output: &mut [u8]) -> bool {
+        loop {
+            match self.step(input, output, &mut []).1 {
+                Ok(Next::Step) => {}
+                Ok(Next::PeerClosed) => self.peer_closed = true,
+                Ok(Next::Open) => return true,
+                Ok(Next::Blocked | Next::Closed) => return false,
+                Err(failure) => {
+                    self.fail(failure, output);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Moves what had found no room into the output buffer.
+    pub(crate) fn refill(&mut self, output: &mut [u8]) {
+        if !self.spilled.is_empty() {
+            let room = self.ready.vacant(output);
+            let count = room.len().min(self.spilled.len());
+            room[..count].copy_from_slice(&self.spilled[..count]);
+            self.ready.fill(count);
+            self.spilled.drain(..count);
+        }
+    }
+}
