@@ -10,20 +10,11 @@ use crate::ends::{Dial, OpenUart, Sock, SockRead, UartEnd, UartRead};
 use crate::run::RunError;
 use crate::sock::{plain, reason};
 
-/// Reads from the UART before what they brought is written.
-const READS: usize = 2;
-
 impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
-    /// Gives every port that may be ready one turn; false if none was. What comes from the UART is collected, up to a
-    /// point, before it is written: a burst costs one write, and neither direction waits for the other.
+    /// Gives every port that may be ready one turn; false if none was. Neither direction waits for the other, and each
+    /// read is written at once: collecting more of them first saves calls, but leaves the other side with nothing to do.
     pub(super) fn move_bytes(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let mut moved = false;
-        for _ in 0..READS {
-            if !self.read_uart(cx)? {
-                break;
-            }
-            moved = true;
-        }
+        let mut moved = self.read_uart(cx)?;
         if moved {
             self.look_after_line()?;
         }
