@@ -3,6 +3,7 @@
 mod bench;
 mod setup;
 mod step;
+mod target;
 mod test;
 mod tidy;
 
@@ -14,7 +15,7 @@ use clap::{CommandFactory, Parser};
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 enum Task {
-    /// Install the Debian packages that the tests and the bench need; what is there already is left alone
+    /// Install what the tests, the firmware and the bench need; what is there already is left alone
     Setup,
     /// Everything CI runs: formatting, lints, documentation, guards, tests
     Test,
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let done = match task {
-        Task::Setup => setup::run(setup::NEEDS),
+        Task::Setup => setup::everything(),
         Task::Test | Task::Ci => test::run(),
         Task::Tidy => tidy::run(),
         Task::Bench(options) => bench::run(&options),

@@ -1,16 +1,16 @@
-//! `cargo xtask setup`: Debian packages.
+//! `cargo xtask setup`: Debian packages, and a compiler for the firmware.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::step;
+use crate::{step, target};
 
 /// A program from outside, and the Debian package that brings it.
 #[derive(Debug)]
 pub(crate) struct Need {
-    /// The program's name, looked for along `PATH` and in the directories for system programs.
+    /// The program's name, looked for along `PATH` and in the directories for system programs; or the whole path of a file.
     pub(crate) tool: &'static str,
     /// The Debian package.
     pub(crate) package: &'static str,
@@ -46,6 +46,7 @@ pub(crate) const NEEDS: &[Need] = &[
         purpose: "outside oracle of the tests, rival in the bench",
         by: By::Tests,
     },
+    Need { tool: "qemu-system-arm", package: "qemu-system-arm", purpose: "runs the firmware", by: By::Tests },
     Need {
         tool: "ser2net",
         package: "ser2net",
@@ -62,12 +63,42 @@ pub(crate) const NEEDS: &[Need] = &[
     Need { tool: "picocom", package: "picocom", purpose: "typing into the demo's serial port", by: By::Hand },
 ];
 
+/// Installs whatever any task needs, and says so.
+///
+/// # Errors
+/// As [`run`], and as [`target::prepare`].
+pub(crate) fn everything() -> Result<()> {
+    run(NEEDS)?;
+    match target::prepare()? {
+        target::Way::Ready => println!("setup: {} is there", target::CORTEX_M3),
+        target::Way::Source => println!("setup: {} is built from source", target::CORTEX_M3),
+    }
+    Ok(())
+}
+
+/// Those of `needs` that are not there.
+pub(crate) fn missing<'a>(needs: impl IntoIterator<Item = &'a Need>) -> Vec<&'a Need> {
+    needs.into_iter().filter(|need| find(need.tool).is_none()).collect()
+}
+
+/// As [`run`], for packages of which an old version will not do: the package lists are renewed first.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_fresh<'a>(needs: impl IntoIterator<Item = &'a Need>) -> Result<()> {
+    let missing = missing(needs);
+    if !missing.is_empty() {
+        step::run(apt_get()?.arg("update"))?;
+    }
+    run(missing)
+}
+
 /// Installs what is missing among `needs`, and says so.
 ///
 /// # Errors
 /// No apt-get, no right to use it, or it fails: with the packages to install by hand.
 pub(crate) fn run<'a>(needs: impl IntoIterator<Item = &'a Need>) -> Result<()> {
-    let missing: Vec<_> = needs.into_iter().filter(|need| find(need.tool).is_none()).collect();
+    let missing = missing(needs);
     if missing.is_empty() {
         println!("setup: nothing to install");
         return Ok(());
@@ -97,7 +128,7 @@ pub(crate) fn run_for(by: By) -> Result<()> {
     run(NEEDS.iter().filter(|need| need.by == by))
 }
 
-/// Where a program lies.
+/// Where a program lies; a whole path stands for itself.
 pub(crate) fn find(tool: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

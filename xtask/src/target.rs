@@ -1,0 +1,133 @@
+//! Building for a target that the compiler at hand may not ship: its standard library is fetched by rustup or, where
+//! rustup cannot, compiled from source by Debian's compiler.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::setup::{self, By, Need};
+use crate::step;
+
+/// The EC618's core, a Cortex-M3: no operating system, no allocator of its own.
+pub(crate) const CORTEX_M3: &str = "thumbv7m-none-eabi";
+
+/// What Debian's way needs. Of its compilers only this one brings the source of the standard library.
+const DEBIAN: &[Need] = &[
+    Need {
+        tool: "/usr/bin/rustc",
+        package: "rustc-web",
+        purpose: "compiles for targets that rustup cannot add here",
+        by: By::Tests,
+    },
+    Need { tool: "/usr/bin/cargo", package: "cargo-web", purpose: "its cargo", by: By::Tests },
+    Need {
+        tool: "/usr/lib/rustlib/src/rust/library/core/Cargo.toml",
+        package: "rust-web-src",
+        purpose: "source of the standard library, compiled for the target",
+        by: By::Tests,
+    },
+    Need { tool: "ld.lld", package: "lld", purpose: "links for the target", by: By::Tests },
+];
+
+/// How code for a target is built here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The standard library lies ready for the compiler in use.
+    Ready,
+    /// Debian's compiler makes it from source.
+    Source,
+}
+
+/// Sees to it that code for [`CORTEX_M3`] can be built, and says what it installs for that.
+///
+/// # Errors
+/// Neither rustup nor apt-get can bring what is missing: with what to install by hand.
+pub(crate) fn prepare() -> Result<Way> {
+    if is_ready() {
+        return Ok(Way::Ready);
+    }
+    if setup::find("rustup").is_some() {
+        // Asked of rustup only while the other way is not there yet: without a network it would try, and fail, each time.
+        if setup::missing(DEBIAN).is_empty() {
+            return Ok(Way::Source);
+        }
+        println!("setup: rustup target add {CORTEX_M3}");
+        let added = Command::new("rustup").args(["target", "add", CORTEX_M3]).status();
+        if added.is_ok_and(|status| status.success()) && is_ready() {
+            return Ok(Way::Ready);
+        }
+        println!("setup: rustup cannot add it; Debian's compiler can build it from source");
+    }
+    setup::run_fresh(DEBIAN).with_context(|| {
+        format!("no compiler for {CORTEX_M3}: `rustup target add {CORTEX_M3}` is the short way")
+    })?;
+    Ok(Way::Source)
+}
+
+/// Cargo for [`CORTEX_M3`]: `cargo VERB --target … ARGUMENTS` in `dir`.
+pub(crate) fn cargo(way: Way, dir: &Path, verb: &str, arguments: &[&str]) -> Command {
+    let mut command = match way {
+        Way::Ready => step::cargo(&[verb, "--target", CORTEX_M3]),
+        Way::Source => {
+            let mut command = Command::new("/usr/bin/cargo");
+            command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+            command.env("CARGO_TARGET_THUMBV7M_NONE_EABI_LINKER", "ld.lld");
+            command.args([verb, "--target", CORTEX_M3]);
+            command.arg("-Zbuild-std=core,alloc,compiler_builtins");
+            command.arg("-Zbuild-std-features=compiler-builtins-mem");
+            command
+        }
+    };
+    command.args(arguments).current_dir(dir);
+    command
+}
+
+/// Whether the compiler in use has the target's standard library.
+fn is_ready() -> bool {
+    let printed = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", CORTEX_M3])
+        .current_dir(step::root())
+        .stderr(Stdio::null())
+        .output();
+    printed.is_ok_and(|printed| {
+        let dir = String::from_utf8_lossy(&printed.stdout);
+        printed.status.success() && Path::new(dir.trim()).is_dir()
+    })
+}
+
+/// Builds the core for [`CORTEX_M3`]: it must need no operating system.
+///
+/// # Errors
+/// No compiler, or it does need one.
+pub(crate) fn build_core() -> Result<()> {
+    let way = prepare()?;
+    let target = step::target_dir()?;
+    let Some(target) = target.to_str() else { bail!("{}: not UTF-8", target.display()) };
+    step::run(&mut cargo(
+        way,
+        step::root(),
+        "build",
+        &["--package", "uartbridge-core", "--target-dir", target],
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(way: Way) -> String {
+        let command = cargo(way, Path::new("/"), "build", &["--release"]);
+        format!("{command:?}")
+    }
+
+    #[test]
+    fn each_way_names_its_compiler_and_the_target() {
+        let ready = words(Way::Ready);
+        assert!(ready.contains(CORTEX_M3) && ready.contains("--release"), "{ready}");
+        assert!(!ready.contains("build-std"), "{ready}");
+        let source = words(Way::Source);
+        assert!(source.contains("/usr/bin/cargo") && source.contains("RUSTC=\"/usr/bin/rustc\""), "{source}");
+        assert!(source.contains("-Zbuild-std"), "{source}");
+    }
+}
