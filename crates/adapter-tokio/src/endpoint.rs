@@ -7,6 +7,8 @@
 //! | `pty:/path/to/link`, `pty:` | a new pty, with a symbolic link to it, or without |
 //! | `tcp://host:4000`, `socket://host:4000`, `tcp:host:4000`, `host:4000`, `[::1]:4000` | connect to a TCP server |
 //! | `tcp-listen://0.0.0.0:4000`, `tcp-listen://:4000` | wait for a TCP client; without an address on 127.0.0.1 only |
+//! | `tls://host:4000?ca=ca.pem`, `ssl://host:4000` | the same over TLS; the settings are at [`TlsClient`] |
+//! | `tls-listen://:4000?cert=me.pem&key=me.key` | wait for a TLS client; the settings are at [`TlsServer`] |
 //! | `udp://host:4000` | UDP datagrams |
 //! | `unix:/path` | connect to a Unix stream socket; serves as either end |
 //! | `-` | standard input and output; serves as either end |
@@ -17,7 +19,9 @@
 mod host;
 mod pair;
 mod path;
+mod query;
 mod serial;
+mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -25,8 +29,11 @@ use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 
+use query::{no_settings, settings, settings_again, switch};
+
 pub use pair::{MAX_PEERS, pair, peers};
 pub use serial::{DataBits, Flow, Parity, Rs485, SerialSettings, StopBits};
+pub use tls::{TlsClient, TlsClients, TlsFiles, TlsServer, TlsTrust};
 
 /// The UART side of a bridge. `Display` gives a form that parses to the same value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +79,26 @@ pub enum NetEndpoint {
         port: u16,
         /// A new client takes the present one's place; otherwise it is turned away.
         takeover: bool,
+    },
+    /// Connect to a TLS server.
+    Tls {
+        /// Name or address, resolved at each connect.
+        host: String,
+        /// 1 to 65535.
+        port: u16,
+        /// How we meet it.
+        tls: TlsClient,
+    },
+    /// Listen for one TLS client at a time.
+    TlsListen {
+        /// Name or address to bind to; `127.0.0.1` if none was written.
+        host: String,
+        /// 0: any free port.
+        port: u16,
+        /// A new client takes the present one's place; otherwise it is turned away.
+        takeover: bool,
+        /// How we meet clients.
+        tls: TlsServer,
     },
     /// Exchange UDP datagrams with one peer.
     Udp {
@@ -163,6 +190,11 @@ impl fmt::Display for NetEndpoint {
                 let takeover = if *takeover { "?takeover=yes" } else { "" };
                 write!(f, "tcp-listen://{}{takeover}", host::HostPort(host, *port))
             }
+            Self::Tls { host, port, tls } => write!(f, "tls://{}{tls}", host::HostPort(host, *port)),
+            Self::TlsListen { host, port, takeover, tls } => {
+                let takeover = if *takeover { "&takeover=yes" } else { "" };
+                write!(f, "tls-listen://{}{tls}{takeover}", host::HostPort(host, *port))
+            }
             Self::Udp { host, port } => write!(f, "udp://{}", host::HostPort(host, *port)),
             Self::Unix { path } => path::Url("unix", path).fmt(f),
             Self::Stdio => f.write_str("-"),
@@ -186,6 +218,8 @@ const SERIAL: &str = "serial:///dev/ttyUSB0?baud=115200";
 const PTY: &str = "pty:/tmp/tty0";
 const TCP: &str = "tcp://192.0.2.1:4000";
 const LISTEN: &str = "tcp-listen://127.0.0.1:4000";
+const TLS: &str = "tls://192.0.2.1:4000?ca=ca.pem";
+const TLS_LISTEN: &str = "tls-listen://:4000?cert=server.pem&key=server.key";
 const UDP: &str = "udp://192.0.2.1:4000";
 const UNIX: &str = "unix:/run/device.sock";
 
@@ -237,13 +271,14 @@ impl End {
                 Ok(Self::Net(NetEndpoint::Udp { host, port }))
             }
             "unix" => path::parse_unix(no_settings(rest, UNIX)?).map(Self::Unix),
-            "tls" | "ssl" | "tls-listen" => Err(fault("this version does not do TLS, only plain TCP", TCP)),
+            "tls" | "ssl" => tls::parse(rest).map(Self::Net),
+            "tls-listen" => tls::parse_listen(rest).map(Self::Net),
             "udp-listen" => Err(fault("this version sends UDP only to a peer that it knows", UDP)),
             "ws" | "wss" | "http" | "https" | "rfc2217" | "telnet" => {
                 Err(fault(format!("this version does not do {scheme}, only plain TCP"), TCP))
             }
             _ => Err(fault(
-                format!("{scheme}:// is none of serial, pty, tcp, tcp-listen, udp and unix"),
+                format!("{scheme}:// is none of serial, pty, tcp, tcp-listen, tls, tls-listen, udp and unix"),
                 "serial:///dev/ttyUSB0 or tcp://192.0.2.1:4000",
             )),
         }
@@ -287,37 +322,6 @@ fn split_scheme(text: &str) -> Option<(String, &str)> {
         !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     let is_scheme = SCHEMES.contains(&scheme.as_str()) || (is_word && rest.starts_with("//"));
     is_scheme.then_some((scheme, rest))
-}
-
-/// The settings after `?`, as keys and values.
-fn settings<'a>(text: &'a str, example: &'static str) -> Result<Vec<(&'a str, &'a str)>, Fault> {
-    let mut found: Vec<(&str, &str)> = Vec::new();
-    for setting in text.split('&').filter(|setting| !setting.is_empty()) {
-        let Some((key, value)) = setting.split_once('=') else {
-            return Err(fault(format!("{setting:?} is no setting of the form key=value"), example));
-        };
-        if found.iter().any(|(known, _)| *known == key) {
-            return Err(fault(format!("{key} is set twice"), example));
-        }
-        found.push((key, value));
-    }
-    Ok(found)
-}
-
-fn no_settings<'a>(text: &'a str, example: &'static str) -> Result<&'a str, Fault> {
-    match text.split_once('?') {
-        Some((_, settings)) => Err(fault(format!("this kind of end has no setting {settings:?}"), example)),
-        None => Ok(text),
-    }
-}
-
-/// `on` or `off`, in the words that people use for them.
-fn switch(key: &str, value: &str, example: &'static str) -> Result<bool, Fault> {
-    match value {
-        "on" | "yes" | "true" | "1" => Ok(true),
-        "off" | "no" | "false" | "0" => Ok(false),
-        _ => Err(fault(format!("{key} is on or off, not {value:?}"), example)),
-    }
 }
 
 fn fault(problem: impl Into<String>, example: &'static str) -> Fault {
@@ -395,6 +399,27 @@ mod tests {
         ("tcp-listen://4000", "tcp-listen://127.0.0.1:4000"),
         ("tcp-listen:4000", "tcp-listen://127.0.0.1:4000"),
         ("tcp-listen://[::]:0?takeover=yes", "tcp-listen://[::]:0?takeover=yes"),
+        ("tls://host:4000", "tls://host:4000"),
+        ("SSL:Host:4000?ca=/etc/a%26b.pem", "tls://host:4000?ca=/etc/a%26b.pem"),
+        (
+            "tls://[::1]:1?alpn=a&key=k&sni=Server.Example&cert=c&ca=x%2Cy&alpn=b/1",
+            "tls://[::1]:1?ca=x%2Cy&cert=c&key=k&sni=server.example&alpn=a&alpn=b/1",
+        ),
+        ("tls://a:1?sni=[2001:DB8::1]", "tls://a:1?sni=[2001:db8::1]"),
+        ("tls://a:1?insecure=verify-nobody", "tls://a:1?insecure=verify-nobody"),
+        (
+            "tls://a:1?pin=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=&ca=c",
+            "tls://a:1?ca=c&pin=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        ),
+        ("tls-listen://4000?cert=c&key=k&client=none", "tls-listen://127.0.0.1:4000?cert=c&key=k"),
+        (
+            "tls-listen://[::]:0?takeover=yes&cert=c&key=k&ca=a&client=required&alpn=x",
+            "tls-listen://[::]:0?cert=c&key=k&ca=a&alpn=x&takeover=yes",
+        ),
+        (
+            "tls-listen://:1?cert=c&key=k&ca=a&client=optional",
+            "tls-listen://127.0.0.1:1?cert=c&key=k&ca=a&client=optional",
+        ),
         ("udp://host:4000", "udp://host:4000"),
         ("unix:x.sock", "unix:x.sock"),
         ("-", "-"),
@@ -507,7 +532,27 @@ mod tests {
         ("tcp-listen://:4000?takover=yes", "only takeover"),
         ("tcp-listen://:4000?takeover=perhaps", "takeover is on or off"),
         ("udp://:4000", "host is missing"),
-        ("tls://host:4000", "does not do TLS"),
+        ("tls://:4000", "host is missing"),
+        ("tls://host", "port is missing"),
+        ("tls://host:1?cafile=x", "tls has no setting \"cafile\"; there are ca, cert"),
+        ("tls://host:1?ca=", "path is missing"),
+        ("tls://host:1?ca=x&ca=y", "ca is set twice"),
+        ("tls://host:1?key=x", "key needs cert"),
+        ("tls://host:1?cert=x", "cert needs key"),
+        ("tls://host:1?pin=abc", "pin=abc: the pin is no SHA-256"),
+        ("tls://host:1?sni=a_b c", "is no host"),
+        ("tls://host:1?alpn=a,b", "\"a,b\" is no application protocol"),
+        ("tls://host:1?alpn=", "\"\" is no application protocol"),
+        ("tls://host:1?insecure=yes", "must be spelled out"),
+        ("tls://host:1?insecure=verify-nobody&ca=x", "contradicts ca and pin"),
+        ("tls-listen://", "port is missing"),
+        ("tls-listen://:1", "needs a certificate: cert and key"),
+        ("tls-listen://:1?cert=c", "cert needs key"),
+        ("tls-listen://:1?cert=c&key=k&client=required", "client needs ca"),
+        ("tls-listen://:1?cert=c&key=k&ca=a&client=none", "no use with client=none"),
+        ("tls-listen://:1?cert=c&key=k&client=maybe", "client is none, optional or required"),
+        ("tls-listen://:1?cert=c&key=k&pin=x", "tls-listen has no setting \"pin\"; there are cert"),
+        ("tls-listen://:1?cert=c&key=k&takeover=perhaps", "takeover is on or off"),
         ("wss://host/path", "does not do wss"),
         ("ftp://host:21", "ftp:// is none of serial"),
     ];

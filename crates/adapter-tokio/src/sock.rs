@@ -76,8 +76,12 @@ impl Peers {
                 let client = Client::default();
                 Some(Listener { socket: Arc::new(socket), at, takeover: *takeover, newcomer: None, client })
             }
+            Some(endpoint @ NetEndpoint::TlsListen { .. }) => {
+                return Err(format!("{endpoint}: this version does not do TLS yet, only tcp-listen://"));
+            }
             Some(
                 NetEndpoint::Tcp { .. }
+                | NetEndpoint::Tls { .. }
                 | NetEndpoint::Udp { .. }
                 | NetEndpoint::Unix { .. }
                 | NetEndpoint::Stdio,
@@ -120,7 +124,16 @@ impl Dial for Peers {
                 (NetEndpoint::TcpListen { .. }, Some(client)) => client
                     .await
                     .and_then(|stream| connect::configure(&stream, options).map(|()| NetSock::Tcp(stream))),
-                (NetEndpoint::TcpListen { .. }, None) => Err(io::ErrorKind::NotConnected.into()),
+                (NetEndpoint::TcpListen { .. } | NetEndpoint::TlsListen { .. }, _) => {
+                    Err(io::ErrorKind::NotConnected.into())
+                }
+                (NetEndpoint::Tls { .. }, _) => {
+                    return Err(DialError {
+                        reason: CloseReason::Failed,
+                        text: "this version does not do TLS yet, only tcp://".to_owned(),
+                        permanent: true,
+                    });
+                }
                 (NetEndpoint::Udp { host, port }, _) => connect::udp(host, *port, turn)
                     .await
                     .map(|socket| NetSock::Udp(Udp { socket, refused: None, shut: false })),

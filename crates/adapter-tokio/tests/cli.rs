@@ -60,7 +60,7 @@ fn a_mistake_on_the_command_line_ends_with_64_and_says_what_to_write() {
         ),
         (&["pty:", "localhost"], "neither the path of a serial port nor host:port"),
         (&["pty:", "tcp://localhost"], "the port is missing"),
-        (&["pty:", "tls://a:1"], "does not do TLS"),
+        (&["pty:", "tls://a:1?key=k"], "key needs cert; if one file holds both"),
         (&["pty:", "a:1", "--peer", "udp://b:1"], "UDP and other peers cannot take turns"),
         (&["pty:", "a:1", "--peer", "b:0"], "nobody listens on port 0"),
         (&["/dev/ttyS0?baud=0", "a:1"], "at 0 baud the line is hung up"),

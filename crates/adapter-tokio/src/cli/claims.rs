@@ -40,9 +40,14 @@ impl Claims {
     /// The same for one of its peers.
     pub(super) fn add_peer(&mut self, peer: &NetEndpoint, name: &str) -> Option<String> {
         match peer {
-            NetEndpoint::TcpListen { host, port, .. } => self.listen(host, *port, name),
+            NetEndpoint::TcpListen { host, port, .. } | NetEndpoint::TlsListen { host, port, .. } => {
+                self.listen(host, *port, name)
+            }
             NetEndpoint::Stdio => self.claim(Claim::Stdio, STDIO, name),
-            NetEndpoint::Tcp { .. } | NetEndpoint::Udp { .. } | NetEndpoint::Unix { .. } => None,
+            NetEndpoint::Tcp { .. }
+            | NetEndpoint::Tls { .. }
+            | NetEndpoint::Udp { .. }
+            | NetEndpoint::Unix { .. } => None,
         }
     }
 

@@ -90,7 +90,7 @@ fn base(preset: Option<Preset>, peers: &[NetEndpoint]) -> (Config<'static>, usiz
     config.peers = u8::try_from(peers.len()).unwrap_or(u8::MAX);
     config.supervise.query = ACK_QUERY;
     match peers.first() {
-        Some(NetEndpoint::TcpListen { .. }) => {
+        Some(NetEndpoint::TcpListen { .. } | NetEndpoint::TlsListen { .. }) => {
             config.connect_timeout = Duration::NEVER;
             config.backoff.first = LISTEN_AGAIN;
             config.backoff.max = LISTEN_AGAIN;
@@ -104,7 +104,10 @@ fn base(preset: Option<Preset>, peers: &[NetEndpoint]) -> (Config<'static>, usiz
             config.packing.max_len = DATAGRAM;
             config.packing.gap = DATAGRAM_GAP;
         }
-        Some(NetEndpoint::Tcp { .. } | NetEndpoint::Unix { .. } | NetEndpoint::Stdio) | None => {}
+        Some(
+            NetEndpoint::Tcp { .. } | NetEndpoint::Tls { .. } | NetEndpoint::Unix { .. } | NetEndpoint::Stdio,
+        )
+        | None => {}
     }
     (config, up, down)
 }

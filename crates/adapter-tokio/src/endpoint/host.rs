@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str, example: &'static str) -> Result<(String, u16), 
     }
 }
 
-/// What follows `tcp-listen://`: a port alone means loopback.
+/// What follows `tcp-listen://`.
 pub(super) fn parse_listen(text: &str) -> Result<NetEndpoint, Fault> {
     let (place, query) = text.split_once('?').unwrap_or((text, ""));
     let mut takeover = false;
@@ -40,20 +40,26 @@ pub(super) fn parse_listen(text: &str) -> Result<NetEndpoint, Fault> {
             _ => return Err(fault(format!("tcp-listen has no setting {key:?}, only takeover"), TAKEOVER)),
         }
     }
-    let (host, port) = match split(place, LISTEN)? {
-        ("", None) => return Err(fault("the port is missing", LISTEN)),
+    let (host, port) = parse_place(place, LISTEN)?;
+    Ok(NetEndpoint::TcpListen { host, port, takeover })
+}
+
+/// Where to listen: a port alone means loopback.
+pub(super) fn parse_place(text: &str, example: &'static str) -> Result<(String, u16), Fault> {
+    let (host, port) = match split(text, example)? {
+        ("", None) => return Err(fault("the port is missing", example)),
         ("", Some(port)) => (LOOPBACK.to_owned(), port),
         (port, None) if port.bytes().all(|byte| byte.is_ascii_digit()) => (LOOPBACK.to_owned(), port),
-        (_, None) => return Err(fault("the port is missing", LISTEN)),
+        (_, None) => return Err(fault("the port is missing", example)),
         ("*", Some(_)) => {
             return Err(fault(
                 "* is not understood; 0.0.0.0 or [::] is every address",
                 "tcp-listen://0.0.0.0:4000",
             ));
         }
-        (host, Some(port)) => (name(host, LISTEN)?, port),
+        (host, Some(port)) => (name(host, example)?, port),
     };
-    Ok(NetEndpoint::TcpListen { host, port: number(port, LISTEN)?, takeover })
+    Ok((host, number(port, example)?))
 }
 
 const LOOPBACK: &str = "127.0.0.1";
@@ -85,7 +91,7 @@ fn number(port: &str, example: &'static str) -> Result<u16, Fault> {
 }
 
 /// The host in its usual form: without brackets, a name in lower case and in ASCII.
-fn name(host: &str, example: &'static str) -> Result<String, Fault> {
+pub(super) fn name(host: &str, example: &'static str) -> Result<String, Fault> {
     let bad = |what: &dyn fmt::Display| fault(format!("{host:?} is no host: {what}"), example);
     let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else {
         return url::Host::parse(host).map(|host| host.to_string()).map_err(|error| bad(&error));

@@ -1,5 +1,7 @@
 //! Which ends go together.
 
+use uartbridge_tls::Pin;
+
 use super::{End, EndpointError, Fault, NetEndpoint, TCP, UartEndpoint, fault};
 
 /// The most peers that one bridge can have.
@@ -115,7 +117,18 @@ impl Either {
 }
 
 fn list(text: &str) -> Result<Vec<NetEndpoint>, EndpointError> {
-    text.split(',').map(str::parse).collect()
+    let mut found: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        // A second pin of a TLS server stands behind a comma too, and is no end.
+        match found.last_mut().filter(|before| before.contains("pin=")) {
+            Some(before) if part.split('&').next().is_some_and(|pin| pin.parse::<Pin>().is_ok()) => {
+                before.push(',');
+                before.push_str(part);
+            }
+            Some(_) | None => found.push(part.to_owned()),
+        }
+    }
+    found.iter().map(|part| part.parse()).collect()
 }
 
 /// Peers that a bridge can turn to one after the other share its policy, so they must be of one kind.
@@ -130,8 +143,10 @@ fn check(peers: &[NetEndpoint]) -> Result<(), Fault> {
         ));
     }
     let [_, _, ..] = peers else { return Ok(()) };
-    if peers.iter().any(|peer| matches!(peer, NetEndpoint::TcpListen { .. })) {
-        return Err(fault("tcp-listen waits for anybody, so it cannot be one peer of several", PEERS));
+    let listens =
+        |peer: &NetEndpoint| matches!(peer, NetEndpoint::TcpListen { .. } | NetEndpoint::TlsListen { .. });
+    if peers.iter().any(listens) {
+        return Err(fault("a listener waits for anybody, so it cannot be one peer of several", PEERS));
     }
     if peers.contains(&NetEndpoint::Stdio) {
         return Err(fault("standard input and output cannot be one peer of several", PEERS));
@@ -174,6 +189,11 @@ mod tests {
         ] {
             assert_eq!(said(a, &[b]).as_deref(), Ok(expected));
         }
+        let pin = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let pinned = format!("tls://a:1?pin={pin},{pin}&ca=x,tls://b:1");
+        let expected = format!("pty: tls://a:1?ca=x&pin={pin}&pin={pin},tls://b:1");
+        assert_eq!(said("pty:", &[&pinned]), Ok(expected.clone()));
+        assert_eq!(said(&pinned, &["pty:"]), Ok(expected));
         assert_eq!(said("pty:", &["a:1", "b:2,c:3"]).as_deref(), Ok("pty: tcp://a:1,tcp://b:2,tcp://c:3"));
     }
 
@@ -185,6 +205,7 @@ mod tests {
             ("a:1", "tcp-listen://:2", "two network ends"),
             ("-", "-", "both ends are the same"),
             ("pty:", "a:1,tcp-listen://:1", "one peer of several"),
+            ("pty:", "a:1,tls-listen://:1?cert=c&key=k", "one peer of several"),
             ("pty:", "a:1,-", "one peer of several"),
             ("pty:", "a:1,udp://b:1", "datagrams or a stream"),
             ("pty:", "a:1,/dev/ttyS0", "a UART end"),

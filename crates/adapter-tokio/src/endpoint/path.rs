@@ -13,11 +13,19 @@ pub(super) struct Url<'a>(pub(super) &'static str, pub(super) &'a Path);
 impl fmt::Display for Url<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(scheme, path) = self;
-        write!(f, "{scheme}:{}", if path.is_absolute() { "//" } else { "" })?;
-        for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        write!(f, "{scheme}:{}{}", if path.is_absolute() { "//" } else { "" }, Escaped(path))
+    }
+}
+
+/// A path so escaped that it can stand anywhere in the text of an end.
+pub(super) struct Escaped<'a>(pub(super) &'a Path);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.as_os_str().as_bytes().utf8_chunks() {
             for character in chunk.valid().chars() {
                 match character {
-                    '%' | '?' | ',' => write!(f, "%{:02X}", u32::from(character))?,
+                    '%' | '?' | ',' | '&' => write!(f, "%{:02X}", u32::from(character))?,
                     control if control.is_ascii_control() => write!(f, "%{:02X}", u32::from(control))?,
                     other => f.write_char(other)?,
                 }
