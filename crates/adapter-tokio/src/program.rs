@@ -1,5 +1,6 @@
 //! The process around the bridges: one task each, signals, the service manager, the exit code.
 
+mod certs;
 mod demo;
 mod notify;
 mod show;
@@ -24,6 +25,7 @@ use uartbridge::spec::BridgeSpec;
 use uartbridge::storage::Storage;
 use uartbridge::uart::Uart;
 
+pub(crate) use certs::{Certs, ClientName, Host, certs};
 pub(crate) use demo::{Demo, demo};
 use notify::Service;
 use signals::{Order, Signals};
@@ -38,6 +40,7 @@ pub(crate) const ENDS: &str = "uartbridge::program";
 mod exit {
     pub(super) const UNAVAILABLE: u8 = 69;
     pub(super) const SOFTWARE: u8 = 70;
+    pub(super) const CANNOT_CREATE: u8 = 73;
     pub(super) const IO: u8 = 74;
     pub(super) const TRY_AGAIN: u8 = 75;
     pub(super) const NO_INPUT: u8 = 66;

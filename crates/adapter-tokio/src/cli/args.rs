@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::options::Options;
 use super::values::{LogFormat, LogLevel};
+use crate::program::{self, ClientName, Host};
 
 /// A UART to network bridge that loses nothing.
 ///
@@ -54,6 +55,8 @@ pub(super) enum Command {
         /// A TOML file with [[bridge]] tables
         file: PathBuf,
     },
+    /// Make a CA, a server certificate and client certificates, to try TLS out
+    Certs(Certs),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +76,58 @@ impl Demo {
 impl Default for Demo {
     fn default() -> Self {
         Self { lines: Self::LINES, exit: false }
+    }
+}
+
+/// Make a CA, a server certificate and client certificates, to try TLS out
+///
+/// Without --server and --client: all of them, with a client named "client". The CA's key stays in DIR, so that
+/// more can be issued later. Keys are ECDSA P-256, in files that only their owner can read.
+#[derive(Debug, Args)]
+#[command(after_help = CERTS)]
+pub(super) struct Certs {
+    /// The directory for the files; it is made if it is absent
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// A name or address by which clients reach the server; may be given again [default: localhost, 127.0.0.1,
+    /// ::1 and this host's name]
+    #[arg(long = "name", value_name = "HOST")]
+    names: Vec<Host>,
+    /// From the CA in DIR, issue a certificate for this client; may be given again
+    #[arg(long = "client", value_name = "NAME")]
+    clients: Vec<ClientName>,
+    /// From the CA in DIR, issue a new server certificate
+    #[arg(long)]
+    server: bool,
+    /// How long the certificates of server and clients are valid; the CA is for ten years
+    #[arg(long, value_name = "N", default_value_t = 397, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    days: u16,
+    /// Replace files that are there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Certs {
+    /// A name alone is for the server.
+    pub(super) fn wanted(&self) -> Result<program::Certs, String> {
+        let Self { dir, names, clients, server, days, force } = self;
+        let all = !server && clients.is_empty();
+        if !all && !server && !names.is_empty() {
+            return Err("--name is for the server; add --server for a new certificate of its own".to_owned());
+        }
+        let mut clients = clients.clone();
+        if all {
+            clients.push(ClientName::any());
+        }
+        clients.dedup();
+        Ok(program::Certs {
+            dir: dir.clone(),
+            authority: all,
+            server: (all || *server).then(|| names.clone()),
+            clients,
+            days: *days,
+            force: *force,
+        })
     }
 }
 
@@ -112,6 +167,18 @@ impl Process {
 }
 
 const PROGRAM: &str = "Program";
+
+const CERTS: &str = "\
+Examples:
+  uartbridge certs certs
+        all of them in the directory certs, and the commands to try next
+  uartbridge certs certs --name gate.example --name 192.0.2.1
+        for a server that is reached by these
+  uartbridge certs certs --client pump-2
+        one more client
+  uartbridge certs certs --server --force
+        a new server certificate from the same CA; a listener takes it up
+        by itself";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -165,6 +232,7 @@ Exit status (sysexits.h):
   66  a file or UART cannot be used
   69  an address cannot be listened on
   70  a bug of this program
+  73  a file cannot be written, or is there already
   74  input or output error
   75  not everything was delivered, or a restart is wanted
   78  wrong configuration";

@@ -37,6 +37,10 @@ pub(crate) fn main() -> ExitCode {
     match &cli.command {
         Some(Command::Run { file }) => run(file, cli.process),
         Some(Command::Check { file }) => check(file),
+        Some(Command::Certs(certs)) => match certs.wanted() {
+            Ok(wanted) => program::certs(&wanted),
+            Err(problem) => refuse(&usage(&problem)),
+        },
         Some(Command::Demo(demo)) => show_demo(demo, cli.process),
         None if cli.is_bare() => show_demo(&args::Demo::default(), cli.process),
         None => {
@@ -87,7 +91,7 @@ fn meant_command(word: &str) -> Option<String> {
         return Some("\"help\": no command; write --help".to_owned());
     }
     let near = |command: &&str| names::distance(word, command) <= command.len() / 3;
-    let command = ["demo", "run", "check"].into_iter().find(near)?;
+    let command = ["demo", "run", "check", "certs"].into_iter().find(near)?;
     Some(format!("{word:?}: no command; did you mean {command}?"))
 }
 
@@ -159,7 +163,9 @@ mod tests {
 
     #[test]
     fn a_command_written_wrong_is_told_from_an_end() {
-        for (word, command) in [("runn", "run"), ("chek", "check"), ("dem", "demo"), ("help", "--help")] {
+        for (word, command) in
+            [("runn", "run"), ("chek", "check"), ("dem", "demo"), ("cert", "certs"), ("help", "--help")]
+        {
             assert!(meant_command(word).is_some_and(|hint| hint.contains(command)), "{word}");
         }
         for end in ["-", "pty:", "a:1", "/dev/ttyS0", "ttyS0", "com1"] {

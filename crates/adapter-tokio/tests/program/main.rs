@@ -1,5 +1,6 @@
 //! The running program, as a stranger and as a service manager meet it: real ptys, sockets, signals and log lines.
 
+mod certs;
 mod device;
 mod logs;
 mod network;

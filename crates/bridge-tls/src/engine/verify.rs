@@ -54,6 +54,27 @@ impl Roots {
     }
 }
 
+impl Pin {
+    /// The pin of a certificate's public key; of the first one of a PEM file, or of a DER file's only one.
+    ///
+    /// # Errors
+    /// The file is not what it should be, or the provider lacks SHA-256.
+    pub fn of_certificate(provider: &CryptoProvider, file: &[u8]) -> Result<Self, SetupError> {
+        let certificates = pem::certificates(file)?;
+        let certificate = certificates.first().ok_or(SetupError::NoCertificate)?;
+        let parsed = webpki::EndEntityCert::try_from(certificate).map_err(|_| SetupError::BadCertificate)?;
+        let hash = sha256(provider).ok_or(SetupError::UselessProvider)?;
+        Ok(Self::of_key(hash, &parsed))
+    }
+
+    /// By the public key (SubjectPublicKeyInfo).
+    fn of_key(sha256: &dyn Hash, certificate: &webpki::EndEntityCert<'_>) -> Self {
+        let mut pin = [0; 32];
+        pin.copy_from_slice(sha256.hash(&certificate.subject_public_key_info()).as_ref());
+        Self(pin)
+    }
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "rustls' enums may grow")]
 pub(super) fn certificate_failure(error: &CertificateError) -> Failure {
     match error {
@@ -113,8 +134,11 @@ impl Verifier {
         if self.pins.is_empty() {
             return Ok(());
         }
-        let hash = self.sha256.hash(&certificate.subject_public_key_info());
-        if self.pins.iter().any(|pin| pin.0 == hash.as_ref()) { Ok(()) } else { Err(PIN_MISMATCH.into()) }
+        if self.pins.contains(&Pin::of_key(self.sha256, certificate)) {
+            Ok(())
+        } else {
+            Err(PIN_MISMATCH.into())
+        }
     }
 }
 
