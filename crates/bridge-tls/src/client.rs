@@ -138,6 +138,16 @@ impl<I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Client<I, O> {
         session.read(input.as_mut(), output.as_mut(), plain)
     }
 
+    /// [`Event::Rx`] and then [`read_plain`](Self::read_plain) in one, which saves a copy: `count` bytes were written into
+    /// [`Ports::rx`], and their plaintext is wanted in `plain`.
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle).
+    pub fn receive(&mut self, now: Duration, count: usize, plain: &mut [u8]) -> Result<usize, Misuse> {
+        let Self { session, input, output } = self;
+        session.receive(now, count, input.as_mut(), output.as_mut(), plain)
+    }
+
     /// Encrypts what fits of `plain` and says how much that was; 0 means *not now*.
     pub fn write_plain(&mut self, plain: &[u8]) -> usize {
         let Self { session, input, output } = self;

@@ -7,6 +7,7 @@ use crate::failure::{Failure, Objection};
 use crate::settings::{Settings, SetupError, Trust};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
@@ -16,6 +17,7 @@ use rustls::{
 };
 use verify::{MaybeUndated, Verifier, certificate_failure};
 
+pub use rustls::NamedGroup;
 pub use rustls::client::ClientSessionStore as SessionStore;
 pub use rustls::crypto::CryptoProvider;
 pub use rustls::pki_types::UnixTime;
@@ -92,10 +94,32 @@ pub struct Facts {
     pub version: Version,
     /// An earlier session was taken up again.
     pub resumed: bool,
+    /// The group of the key exchange, such as `X25519MLKEM768`; none where only a session's key was used.
+    pub key_exchange: Option<NamedGroup>,
     /// The application protocol, if any.
     pub alpn: Option<Vec<u8>>,
     /// Session tickets that came on this connection (TLS 1.3).
     pub tickets: u32,
+}
+
+impl fmt::Display for Facts {
+    /// `TLS 1.3, X25519MLKEM768, resumed, ALPN mqtt`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.version {
+            Version::Tls12 => "TLS 1.2",
+            Version::Tls13 => "TLS 1.3",
+        })?;
+        if let Some(group) = self.key_exchange {
+            write!(f, ", {group:?}")?;
+        }
+        if self.resumed {
+            f.write_str(", resumed")?;
+        }
+        match &self.alpn {
+            Some(alpn) => write!(f, ", ALPN {}", alpn.escape_ascii()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Where a step puts what it makes.
@@ -230,6 +254,7 @@ impl Engine {
         Some(Facts {
             version: if tls13 { Version::Tls13 } else { Version::Tls12 },
             resumed: self.connection.handshake_kind() == Some(HandshakeKind::Resumed),
+            key_exchange: self.connection.negotiated_key_exchange_group().map(|group| group.name()),
             alpn: self.connection.alpn_protocol().map(<[u8]>::to_vec),
             tickets: self.tickets(),
         })

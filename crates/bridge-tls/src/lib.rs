@@ -36,8 +36,11 @@ mod shelf;
 pub use client::{Client, Event, Misuse, Ports, State};
 #[cfg(feature = "std")]
 pub use engine::memory_sessions;
-pub use engine::{Config, CryptoProvider, Facts, Roots, SessionStore, TimeProvider, UnixTime, Version};
+pub use engine::{
+    Config, CryptoProvider, Facts, NamedGroup, Roots, SessionStore, TimeProvider, UnixTime, Version,
+};
 pub use failure::{Failure, Fault, Objection};
+pub use pem::certificates;
 pub use settings::{Identity, Pin, Settings, SetupError, Trust};
 
 /// Input buffer, in bytes, that holds every record a peer may send: 5 of header, 2^14 of plaintext and 256 of expansion

@@ -26,9 +26,10 @@ impl Linear {
         &mut storage[self.start..self.end]
     }
 
-    /// Room behind what is held; bytes are moved to the front of the storage if that makes more of it.
+    /// Room behind what is held. Once that is less than half of the storage, bytes are moved to the front, so the whole
+    /// storage serves in the end, and a large one is moved seldom.
     pub(crate) fn vacant<'a>(&mut self, storage: &'a mut [u8]) -> &'a mut [u8] {
-        if self.start > 0 {
+        if self.start > 0 && storage.len() - self.end < storage.len() / 2 {
             storage.copy_within(self.start..self.end, 0);
             *self = Self { start: 0, end: self.len() };
         }

@@ -6,8 +6,11 @@ use alloc::vec::Vec;
 use rustls_pki_types::pem::{PemObject, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-/// All certificates of a PEM file, or the one of a DER file.
-pub(crate) fn certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+/// All certificates of a PEM file, or the one of a DER file. They are not looked into.
+///
+/// # Errors
+/// There is none, or the PEM is damaged.
+pub fn certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, SetupError> {
     if !is_pem(file) {
         return match file.first() {
             Some(&SEQUENCE) => Ok(vec![CertificateDer::from(file.to_vec())]),

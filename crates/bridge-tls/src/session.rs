@@ -72,12 +72,7 @@ impl Session {
     ) -> Result<(), Misuse> {
         match event {
             Event::Rx(count) => {
-                let lent = if self.reads() { self.received.vacant(input).len() } else { 0 };
-                if count > lent {
-                    return Err(Misuse::MoreThanLent { reported: count, lent });
-                }
-                self.received.fill(count);
-                self.pump(now, input, output, &mut []);
+                self.receive(now, count, input, output, &mut [])?;
             }
             Event::Tx(count) => {
                 let lent = self.ready.len();
@@ -99,6 +94,23 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// `count` bytes of ciphertext came; gives the bytes put into `plain`.
+    pub(crate) fn receive(
+        &mut self,
+        now: Duration,
+        count: usize,
+        input: &mut [u8],
+        output: &mut [u8],
+        plain: &mut [u8],
+    ) -> Result<usize, Misuse> {
+        let lent = if self.reads() { self.received.vacant(input).len() } else { 0 };
+        if count > lent {
+            return Err(Misuse::MoreThanLent { reported: count, lent });
+        }
+        self.received.fill(count);
+        Ok(self.pump(now, input, output, plain))
     }
 
     /// Whether ciphertext from the peer is of use.

@@ -18,9 +18,9 @@ use rustls::{
     CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, SupportedCipherSuite,
 };
 
-/// The authorities that are trusted to issue server certificates.
+/// The authorities that are trusted to issue server certificates. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Roots(RootCertStore);
+pub struct Roots(Arc<RootCertStore>);
 
 impl Roots {
     /// The certificates of a bundle, PEM or DER; all of them must be good.
@@ -32,7 +32,7 @@ impl Roots {
         for certificate in pem::certificates(bundle)? {
             store.add(certificate).map_err(|_| SetupError::BadCertificate)?;
         }
-        Ok(Self(store))
+        Ok(Self(Arc::new(store)))
     }
 
     /// The platform's list, in DER. Those that cannot be read are left out, and counted: old ones are common there.
@@ -40,7 +40,7 @@ impl Roots {
         let mut store = RootCertStore::empty();
         let (_, ignored) =
             store.add_parsable_certificates(certificates.into_iter().map(CertificateDer::from));
-        (Self(store), ignored)
+        (Self(Arc::new(store)), ignored)
     }
 
     /// How many there are.
@@ -118,7 +118,7 @@ impl Verifier {
             return Err(SetupError::NothingTrusted);
         }
         let chain = roots.map(|roots| {
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots.0), provider.clone())
+            WebPkiServerVerifier::builder_with_provider(roots.0, provider.clone())
                 .build()
                 .map_err(|_| SetupError::NothingTrusted)
         });
