@@ -116,6 +116,21 @@ pub enum NetEndpoint {
     Stdio,
 }
 
+impl NetEndpoint {
+    /// The end without its settings, for log lines.
+    pub(crate) fn short(&self) -> String {
+        match self {
+            Self::Tls { host, port, .. } => format!("tls://{}", host::HostPort(host, *port)),
+            Self::TlsListen { host, port, .. } => format!("tls-listen://{}", host::HostPort(host, *port)),
+            Self::Tcp { .. }
+            | Self::TcpListen { .. }
+            | Self::Udp { .. }
+            | Self::Unix { .. }
+            | Self::Stdio => self.to_string(),
+        }
+    }
+}
+
 /// A text that names no end, or ends that do not go together. `Display` says what is wrong and shows a form that works.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?}: {}; for example {}", .fault.problem, .fault.example)]

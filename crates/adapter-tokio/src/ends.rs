@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use uartbridge_core::{Acks, CloseReason, Flow, LineErrors, PeerIndex};
 
+pub use crate::tls::Expiry;
 pub use crate::uart::UartRead;
 
 /// An open UART. Nothing here blocks; *pending* means that `cx` will be woken.
@@ -74,7 +75,22 @@ pub trait Sock: Send {
 
     /// Bytes written that the peer's transport has not acknowledged; `None` if it cannot be asked. Still answers
     /// after the peer has closed or reset the connection.
-    fn unacked(&self) -> Option<usize>;
+    fn unacked(&mut self) -> Option<usize>;
+
+    /// What was agreed on with the peer, for the log.
+    fn details(&self) -> Option<String> {
+        None
+    }
+
+    /// Goes on with what is written but still held on this side (ciphertext that found no room). Called after each
+    /// wake-up, and *pending* means that `cx` will be woken.
+    ///
+    /// # Errors
+    /// The connection is broken for writing.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = cx;
+        Poll::Ready(Ok(()))
+    }
 
     /// Sends a FIN; what the peer sends can still be read.
     ///
@@ -109,7 +125,13 @@ pub trait Dial: Send {
     /// The peer's address, for people.
     fn name(&self, peer: PeerIndex) -> String;
 
-    /// While there is a connection: ready when a newcomer is to take its place (a listener's policy).
+    /// When the certificates that connections depend on expire.
+    fn expiries(&self) -> Vec<Expiry> {
+        Vec::new()
+    }
+
+    /// Called after each wake-up while there is a connection: ready when a newcomer is to take its place (a listener's
+    /// policy).
     fn poll_takeover(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let _ = cx;
         Poll::Pending

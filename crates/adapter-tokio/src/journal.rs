@@ -11,6 +11,8 @@ use crate::sock::LISTENING;
 pub(crate) struct Journal {
     link: Option<LinkState>,
     why: Option<String>,
+    /// What was agreed on with the peer.
+    details: Option<String>,
     /// What was said of the UART while it is absent.
     uart: Option<String>,
     /// It was said that a listener waits.
@@ -21,6 +23,11 @@ impl Journal {
     /// The next change of state has this reason, unless one was given before.
     pub(crate) fn because(&mut self, why: impl Into<String>) {
         self.why.get_or_insert_with(|| why.into());
+    }
+
+    /// The next connection has these properties.
+    pub(crate) fn details(&mut self, details: Option<String>) {
+        self.details = details;
     }
 
     /// Says what has changed, if anything has; returns the state in words when it did.
@@ -76,7 +83,8 @@ impl Journal {
             }
             LinkState::Open(_) => {
                 self.why = None;
-                self.info(format!("connected to {peer}"))
+                let details = self.details.take().map_or(String::new(), |details| format!(" ({details})"));
+                self.info(format!("connected to {peer}{details}"))
             }
             LinkState::Closing => {
                 let why = self.why.as_ref().map_or(String::new(), |why| format!(": {why}"));

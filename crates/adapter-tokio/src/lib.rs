@@ -18,5 +18,6 @@ pub mod spec;
 mod stdio;
 pub mod storage;
 mod time;
+pub mod tls;
 mod turn;
 pub mod uart;

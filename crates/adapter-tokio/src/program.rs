@@ -20,7 +20,7 @@ use tracing::Instrument;
 use uartbridge::endpoint::UartEndpoint;
 use uartbridge::ends::{OpenFailure, OpenUart};
 use uartbridge::run::{Orders, PagedBridge, RunError, run};
-use uartbridge::sock::{Peers, TcpOptions};
+use uartbridge::sock::{Peers, PrepareError, TcpOptions};
 use uartbridge::spec::BridgeSpec;
 use uartbridge::storage::Storage;
 use uartbridge::uart::Uart;
@@ -137,7 +137,13 @@ async fn prepare(spec: &BridgeSpec) -> Result<(Box<PagedBridge>, Peers), (u8, St
         keepalive: spec.keepalive,
         user_timeout: (!unacked.is_never()).then(|| Duration::from_micros(unacked.as_micros())),
     };
-    let peers = Peers::new(spec.peers.clone(), options).await.map_err(|text| (exit::UNAVAILABLE, text))?;
+    let peers = Peers::new(spec.peers.clone(), options).await.map_err(|error| {
+        let code = match error {
+            PrepareError::Listen(_) => exit::UNAVAILABLE,
+            PrepareError::Files(_) => exit::CONFIG,
+        };
+        (code, error.to_string())
+    })?;
     Ok((Box::new(bridge), peers))
 }
 

@@ -9,7 +9,7 @@ use std::io;
 use tokio::sync::watch;
 use uartbridge_core::{Bridge, Event, LinkState, Misuse, Stats, Step};
 
-use crate::ends::{Dial, OpenUart};
+use crate::ends::{Dial, Expiry, OpenUart};
 use crate::storage::Storage;
 use crate::turn::Turn;
 
@@ -51,9 +51,9 @@ pub trait Observer: Send {
     fn recover(&mut self, step: Step) {
         let _ = step;
     }
-    /// [`Orders::report`] was asked.
-    fn report(&mut self, stats: &Stats) {
-        let _ = stats;
+    /// [`Orders::report`] was asked; with the ends of the certificates in use.
+    fn report(&mut self, stats: &Stats, expiries: &[Expiry]) {
+        let _ = (stats, expiries);
     }
     /// [`Orders::ping`] was asked, and the loop has come round since.
     fn alive(&mut self, ping: u64) {

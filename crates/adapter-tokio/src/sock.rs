@@ -2,6 +2,7 @@
 
 mod connect;
 mod open;
+mod tls;
 
 use std::fmt;
 use std::future::Future;
@@ -12,12 +13,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::time::{Interval, interval};
 use uartbridge_core::{CloseReason, PeerIndex};
 
 pub use open::{NetSock, Stdio, Udp};
+pub use tls::Tls;
 
 use crate::endpoint::{NetEndpoint, UartEndpoint};
-use crate::ends::{Dial, DialError, Dialing};
+use crate::ends::{Dial, DialError, Dialing, Expiry};
+use crate::tls::ClientSetup;
 use crate::uart::Uart;
 
 /// How long a dead connection may look alive, in the kernel's terms.
@@ -35,6 +39,10 @@ pub struct Peers {
     peers: Vec<NetEndpoint>,
     options: TcpOptions,
     listener: Option<Listener>,
+    /// What is needed for TLS, one entry a peer.
+    tls: Vec<Option<ClientSetup>>,
+    /// When to look at dates again, if there are any.
+    daily: Option<Interval>,
     /// How often each peer was dialled.
     turns: Vec<usize>,
     /// Why standard output takes no more: unlike every other peer it cannot come back.
@@ -55,17 +63,29 @@ struct Listener {
 
 type Client = Arc<Mutex<Option<SocketAddr>>>;
 
+/// Why there is no way to the peers, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrepareError {
+    /// The address cannot be listened on.
+    #[error("{0}")]
+    Listen(String),
+    /// A file with certificates or a key cannot be used.
+    #[error("{0}")]
+    Files(String),
+}
+
 impl Peers {
     /// Prepares to connect to `peers`; a listening one is bound at once. To be called inside a tokio runtime.
     ///
     /// # Errors
-    /// The address cannot be listened on, in words.
-    pub async fn new(peers: Vec<NetEndpoint>, options: TcpOptions) -> Result<Self, String> {
+    /// See [`PrepareError`].
+    pub async fn new(peers: Vec<NetEndpoint>, options: TcpOptions) -> Result<Self, PrepareError> {
         let listener = match peers.first() {
             Some(endpoint @ NetEndpoint::TcpListen { host, port, takeover }) => {
                 let (socket, at) = connect::listen(host, *port)
                     .await
-                    .map_err(|error| format!("{endpoint}: cannot listen: {}", connect::advice(&error)))?;
+                    .map_err(|error| format!("{endpoint}: cannot listen: {}", connect::advice(&error)))
+                    .map_err(PrepareError::Listen)?;
                 if !at.ip().to_canonical().is_loopback() {
                     tracing::warn!(
                         "{endpoint}: whoever reaches this port can use the UART, without a password and in plain \
@@ -77,7 +97,8 @@ impl Peers {
                 Some(Listener { socket: Arc::new(socket), at, takeover: *takeover, newcomer: None, client })
             }
             Some(endpoint @ NetEndpoint::TlsListen { .. }) => {
-                return Err(format!("{endpoint}: this version does not do TLS yet, only tcp-listen://"));
+                let what = format!("{endpoint}: this version does not do TLS yet, only tcp-listen://");
+                return Err(PrepareError::Listen(what));
             }
             Some(
                 NetEndpoint::Tcp { .. }
@@ -88,8 +109,17 @@ impl Peers {
             )
             | None => None,
         };
+        let tls = peers.iter().map(tls_setup).collect::<Result<Vec<_>, _>>()?;
+        let daily = tls.iter().any(Option::is_some).then(|| interval(DAY));
         let turns = vec![0; peers.len()];
-        Ok(Self { peers, options, listener, turns, broken: Arc::default() })
+        Ok(Self { peers, options, listener, tls, daily, turns, broken: Arc::default() })
+    }
+
+    /// Warns of certificates that are about to expire: now, and each day.
+    fn poll_dates(&mut self, cx: &mut Context<'_>) {
+        while self.daily.as_mut().is_some_and(|daily| daily.poll_tick(cx).is_ready()) {
+            self.tls.iter_mut().flatten().for_each(ClientSetup::warn);
+        }
     }
 }
 
@@ -100,6 +130,7 @@ impl Dial for Peers {
         let index = usize::from(peer.0);
         let turn = self.turns.get_mut(index).map_or(0, |turn| std::mem::replace(turn, turn.wrapping_add(1)));
         let listening = self.listener.as_mut().map(Listener::next);
+        let secure = self.tls.get_mut(index).and_then(Option::as_mut).map(ClientSetup::current);
         let (endpoint, options) = (self.peers.get(index).cloned(), self.options);
         let broken = self.broken.clone();
         Box::pin(async move {
@@ -127,12 +158,17 @@ impl Dial for Peers {
                 (NetEndpoint::TcpListen { .. } | NetEndpoint::TlsListen { .. }, _) => {
                     Err(io::ErrorKind::NotConnected.into())
                 }
-                (NetEndpoint::Tls { .. }, _) => {
-                    return Err(DialError {
-                        reason: CloseReason::Failed,
-                        text: "this version does not do TLS yet, only tcp://".to_owned(),
-                        permanent: true,
-                    });
+                (NetEndpoint::Tls { host, port, .. }, _) => {
+                    match (connect::tcp(host, *port, options).await, secure) {
+                        (Ok(stream), Some((config, name))) => {
+                            return tls::connect(stream, &config, &name)
+                                .await
+                                .map(Box::new)
+                                .map(NetSock::Tls);
+                        }
+                        (Ok(_), None) => Err(io::ErrorKind::NotConnected.into()),
+                        (Err(error), _) => Err(error),
+                    }
                 }
                 (NetEndpoint::Udp { host, port }, _) => connect::udp(host, *port, turn)
                     .await
@@ -154,11 +190,16 @@ impl Dial for Peers {
     fn name(&self, peer: PeerIndex) -> String {
         match (&self.listener, self.peers.get(usize::from(peer.0))) {
             (Some(listener), Some(_)) => listener.to_string(),
-            (_, endpoint) => endpoint.map_or_else(String::new, ToString::to_string),
+            (_, endpoint) => endpoint.map_or_else(String::new, NetEndpoint::short),
         }
     }
 
+    fn expiries(&self) -> Vec<Expiry> {
+        self.tls.iter().flatten().flat_map(ClientSetup::expiries).cloned().collect()
+    }
+
     fn poll_takeover(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_dates(cx);
         let Some(listener) = &mut self.listener else {
             return Poll::Pending;
         };
@@ -181,6 +222,27 @@ impl Dial for Peers {
         }
     }
 }
+
+fn tls_setup(peer: &NetEndpoint) -> Result<Option<ClientSetup>, PrepareError> {
+    match peer {
+        NetEndpoint::Tls { host, tls, .. } => match ClientSetup::new(host, tls) {
+            Ok(mut setup) => {
+                setup.warn();
+                Ok(Some(setup))
+            }
+            Err(why) => Err(PrepareError::Files(format!("{}: {why}", peer.short()))),
+        },
+        NetEndpoint::Tcp { .. }
+        | NetEndpoint::TcpListen { .. }
+        | NetEndpoint::TlsListen { .. }
+        | NetEndpoint::Udp { .. }
+        | NetEndpoint::Unix { .. }
+        | NetEndpoint::Stdio => Ok(None),
+    }
+}
+
+/// How often the dates of certificates are looked at while a connection lasts.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Listener {
     /// The next client: the one that takes over, or the next that connects.

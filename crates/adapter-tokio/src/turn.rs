@@ -247,7 +247,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
     }
 
     fn report_acks(&mut self) -> Result<(), RunError> {
-        let unacked = self.link.as_ref().and_then(|link| link.sock.unacked());
+        let unacked = self.link.as_mut().and_then(|link| link.sock.unacked());
         match unacked {
             Some(unacked) => {
                 let total = self.bridge.tx_total().saturating_sub(unacked as u64);
@@ -286,7 +286,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
     }
 
     pub(crate) fn report(&mut self) {
-        self.observer.report(&self.bridge.stats());
+        self.observer.report(&self.bridge.stats(), &self.net.expiries());
     }
 
     pub(crate) fn answer(&mut self, ping: u64) {

@@ -12,6 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use uartbridge::endpoint::{NetEndpoint, UartEndpoint, peers};
 use uartbridge::spec::BridgeSpec;
+use uartbridge::tls;
 
 use super::args::Process;
 use super::claims::Claims;
@@ -44,7 +45,7 @@ impl fmt::Display for BadFile {
     }
 }
 
-/// Reads a file and checks everything that can be checked without opening anything.
+/// Reads a file and checks everything that can be checked without opening an end.
 ///
 /// # Errors
 /// [`BadFile`], with every problem and not only the first.
@@ -147,6 +148,7 @@ fn all_bridges(tables: &[Spanned<DeValue<'_>>], problems: &mut Vec<Problem>) -> 
         for peer in net.iter().flatten() {
             let clash = claims.add_peer(peer, &bridge.label);
             problems.extend(clash.map(|clash| bridge.problem("net", &clash)));
+            problems.extend(tls::check(peer).err().map(|what| bridge.problem("net", &what)));
         }
         let options = bridge.options(problems);
         let (Some(uart), Some(net), Some(options)) = (uart, net, options) else { continue };
@@ -252,7 +254,7 @@ enum Peers {
 impl Peers {
     fn parse(self) -> Result<Vec<NetEndpoint>, String> {
         match self {
-            Self::One(text) => peers(&text.split(',').collect::<Vec<_>>()),
+            Self::One(text) => peers(&[text]),
             Self::Several(texts) => peers(&texts),
         }
         .map_err(|error| error.to_string())

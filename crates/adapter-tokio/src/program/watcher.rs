@@ -5,10 +5,12 @@ use std::os::fd::AsFd;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
+use uartbridge::ends::Expiry;
 use uartbridge::run::Observer;
 use uartbridge::spec::BridgeSpec;
 use uartbridge_core::{LinkState, Overflow, Stats, Step};
@@ -119,8 +121,12 @@ impl Observer for Watcher {
         }
     }
 
-    fn report(&mut self, stats: &Stats) {
+    fn report(&mut self, stats: &Stats, expiries: &[Expiry]) {
         report(stats);
+        let now = SystemTime::now();
+        for expiry in expiries {
+            tracing::info!(target: COUNTERS, "{}", expiry.words(now));
+        }
     }
 
     fn alive(&mut self, ping: u64) {

@@ -14,6 +14,7 @@ use tokio::net::{TcpStream, UdpSocket, UnixStream};
 use uartbridge_core::Acks;
 
 use super::plain;
+use super::tls::Tls;
 use crate::ends::{Sock, SockRead, UartEnd, UartRead};
 use crate::ioctl::output_queue;
 use crate::uart::Uart;
@@ -23,6 +24,8 @@ use crate::uart::Uart;
 pub enum NetSock {
     /// A TCP connection.
     Tcp(TcpStream),
+    /// A TLS connection, as a client.
+    Tls(Box<Tls>),
     /// A connected UDP socket.
     Udp(Udp),
     /// A Unix stream socket.
@@ -54,6 +57,7 @@ impl Sock for NetSock {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<SockRead>> {
         match self {
             Self::Tcp(stream) => poll_stream(Pin::new(stream), cx, buf),
+            Self::Tls(tls) => tls.poll_read(cx, buf),
             Self::Unix(stream) => poll_stream(Pin::new(stream), cx, buf),
             Self::Udp(Udp { refused, .. }) if refused.is_some() => {
                 Poll::Ready(refused.take().map_or(Ok(SockRead::Ended), Err))
@@ -78,6 +82,7 @@ impl Sock for NetSock {
         match self {
             Self::Tcp(stream) if parts[1].is_empty() => Pin::new(stream).poll_write(cx, first),
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &parts.map(IoSlice::new)),
+            Self::Tls(tls) => tls.poll_write(cx, parts),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, first),
             Self::Udp(udp) => udp.poll_send(cx, parts).map(Ok),
             Self::Stdio(Stdio { pipe, broken, .. }) => match ready!(UartEnd::poll_write(pipe, cx, first)) {
@@ -93,21 +98,37 @@ impl Sock for NetSock {
 
     fn acks(&self) -> Acks {
         match self {
-            Self::Tcp(_) => Acks::Peer,
+            Self::Tcp(_) | Self::Tls(_) => Acks::Peer,
             Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => Acks::OnWrite,
         }
     }
 
-    fn unacked(&self) -> Option<usize> {
+    fn unacked(&mut self) -> Option<usize> {
         match self {
             Self::Tcp(stream) => output_queue(stream.as_fd()).ok(),
+            Self::Tls(tls) => tls.unacked(),
             Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => None,
+        }
+    }
+
+    fn details(&self) -> Option<String> {
+        match self {
+            Self::Tls(tls) => tls.details(),
+            Self::Tcp(_) | Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => None,
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(tls) => tls.poll_flush(cx),
+            Self::Tcp(_) | Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => Poll::Ready(Ok(())),
         }
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(tls) => tls.poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Udp(Udp { shut, .. }) | Self::Stdio(Stdio { shut, .. }) => {
                 // No FIN will come of these: the end of reading is our own to report.
@@ -124,6 +145,7 @@ impl Sock for NetSock {
                 // If this fails the kernel goes on trying for a while; the peer may then get bytes twice.
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             }
+            Self::Tls(tls) => tls.abort(),
             Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => {}
         }
     }

@@ -59,13 +59,17 @@ impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
                 return Ok(false);
             }
             Poll::Ready(Ok(n)) => self.tell(Event::TxDone(n))?,
-            Poll::Ready(Err(error)) => {
-                link.broken = Some(reason(&error));
-                self.journal.because(plain(&error));
-                self.tell(Event::TxFailed)?;
-            }
+            Poll::Ready(Err(error)) => self.writing_fails(&error)?,
         }
         Ok(true)
+    }
+
+    fn writing_fails(&mut self, error: &io::Error) -> Result<(), RunError> {
+        if let Some(link) = &mut self.link {
+            link.broken = Some(reason(error));
+        }
+        self.journal.because(plain(error));
+        self.tell(Event::TxFailed)
     }
 
     fn read_sock(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
@@ -135,6 +139,7 @@ impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
         match connected {
             Ok(sock) => {
                 let acks = sock.acks();
+                self.journal.details(sock.details());
                 self.link =
                     Some(Live { sock, peer_ended: false, shut: false, shut_done: false, broken: None });
                 self.tell(Event::Connected(acks))?;
@@ -153,6 +158,12 @@ impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
 
     /// Notices the end of an orderly close, and a newcomer who takes over.
     fn poll_ending(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
+        let Some(link) = &mut self.link else {
+            return Ok(false);
+        };
+        if let (None, Poll::Ready(Err(error))) = (&link.broken, link.sock.poll_flush(cx)) {
+            return self.writing_fails(&error).map(|()| true);
+        }
         let Some(link) = &mut self.link else {
             return Ok(false);
         };
