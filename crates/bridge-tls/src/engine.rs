@@ -1,27 +1,29 @@
 //! The one module that names rustls: settings become its configuration, its unbuffered connection becomes single steps,
 //! and its errors become ours.
 
+mod server;
+mod side;
 mod verify;
 
-use crate::failure::{Failure, Objection};
+use crate::failure::Failure;
 use crate::settings::{Settings, SetupError, Trust};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
-use rustls::client::{Resumption, UnbufferedClientConnection};
-use rustls::pki_types::ServerName;
+use rustls::client::Resumption;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError};
-use rustls::{
-    AlertDescription, ClientConfig, Error, HandshakeKind, InvalidMessage, PeerIncompatible, ProtocolVersion,
-};
+use rustls::{ClientConfig, Error, HandshakeKind, InvalidMessage, PeerIncompatible, ProtocolVersion};
 use verify::{MaybeUndated, Verifier, certificate_failure};
 
 pub use rustls::NamedGroup;
 pub use rustls::client::ClientSessionStore as SessionStore;
 pub use rustls::crypto::CryptoProvider;
 pub use rustls::pki_types::UnixTime;
+pub use rustls::server::ProducesTickets as Tickets;
 pub use rustls::time_provider::TimeProvider;
+pub use server::ServerConfig;
+pub use side::{ClientSide, ServerSide, Side};
 pub use verify::Roots;
 
 /// Sessions of up to `servers` servers, in memory. Share it between configurations only if they have the same trust and
@@ -147,28 +149,18 @@ pub(crate) enum Next {
 }
 
 /// One rustls connection.
-pub(crate) struct Engine {
-    connection: UnbufferedClientConnection,
-    identified: bool,
+pub(crate) struct Engine<S> {
+    side: S,
 }
 
-impl Engine {
-    pub(crate) fn new(config: &Config, name: &str) -> Result<Self, SetupError> {
-        let name = ServerName::try_from(name).map_err(|_| SetupError::BadName)?.to_owned();
-        let identified = config.tls.client_auth_cert_resolver.has_certs();
-        let connection = UnbufferedClientConnection::new(config.tls.clone(), name).map_err(|error| {
-            if error == Error::FailedToGetRandomBytes {
-                SetupError::NoRandomness
-            } else {
-                SetupError::UselessProvider
-            }
-        })?;
-        Ok(Self { connection, identified })
+impl<S: Side> Engine<S> {
+    pub(crate) fn new(side: S) -> Self {
+        Self { side }
     }
 
     /// One step over all ciphertext that is held: how much of its front is done with, and what can happen next.
     pub(crate) fn step(&mut self, input: &mut [u8], sink: &mut dyn Sink) -> (usize, Result<Next, Failure>) {
-        let status = self.connection.process_tls_records(input);
+        let status = self.side.process(input);
         let (mut discard, state) = (status.discard, status.state);
         let next = match state {
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
@@ -200,9 +192,14 @@ impl Engine {
             Ok(ConnectionState::BlockedHandshake) => Ok(Next::Blocked),
             Ok(ConnectionState::PeerClosed) => Ok(Next::PeerClosed),
             Ok(ConnectionState::Closed) => Ok(Next::Closed),
-            // Early data is a server's; states that a later version may add cannot come from a pinned one.
+            // Early data is not accepted; states that a later version may add cannot come from a pinned one.
             Ok(_) => Ok(Next::Blocked),
             Err(error) => Err(error),
+        };
+        // A server could already encrypt for a client that it has not heard the end of: it waits.
+        let next = match next {
+            Ok(Next::Open) if self.side.common().is_handshaking() => Ok(Next::Blocked),
+            next => next,
         };
         (discard, next.map_err(|error| self.failure(&error)))
     }
@@ -210,7 +207,7 @@ impl Engine {
     /// Hands over what rustls has queued, without looking at input: an alert after a failure, a key update.
     pub(crate) fn flush(&mut self, sink: &mut dyn Sink) {
         // With something queued, rustls hands it out before it looks at the input.
-        while self.connection.wants_write() {
+        while self.side.common().wants_write() {
             let (_, next) = self.step(&mut [], sink);
             if next != Ok(Next::Step) {
                 return;
@@ -226,7 +223,7 @@ impl Engine {
         room: &mut [u8],
     ) -> Result<Option<usize>, Failure> {
         let ConnectionState::WriteTraffic(mut traffic) =
-            self.connection.process_tls_records(input).state.map_err(|_| Failure::Protocol)?
+            self.side.process(input).state.map_err(|_| Failure::Protocol)?
         else {
             return Ok(None);
         };
@@ -239,7 +236,7 @@ impl Engine {
 
     /// Writes `close_notify` into `room`, after a step that ended with [`Next::Open`].
     pub(crate) fn close_notify(&mut self, input: &mut [u8], room: &mut [u8]) -> Option<usize> {
-        match self.connection.process_tls_records(input).state {
+        match self.side.process(input).state {
             Ok(ConnectionState::WriteTraffic(mut traffic)) => traffic.queue_close_notify(room).ok(),
             Ok(_) | Err(_) => None,
         }
@@ -247,33 +244,37 @@ impl Engine {
 
     /// What the handshake agreed on, once it is over.
     pub(crate) fn facts(&self) -> Option<Facts> {
-        if self.connection.is_handshaking() {
+        if self.side.common().is_handshaking() {
             return None;
         }
-        let tls13 = self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        let tls13 = self.side.common().protocol_version() == Some(ProtocolVersion::TLSv1_3);
         Some(Facts {
             version: if tls13 { Version::Tls13 } else { Version::Tls12 },
-            resumed: self.connection.handshake_kind() == Some(HandshakeKind::Resumed),
-            key_exchange: self.connection.negotiated_key_exchange_group().map(|group| group.name()),
-            alpn: self.connection.alpn_protocol().map(<[u8]>::to_vec),
+            resumed: self.side.common().handshake_kind() == Some(HandshakeKind::Resumed),
+            key_exchange: self.side.common().negotiated_key_exchange_group().map(|group| group.name()),
+            alpn: self.side.common().alpn_protocol().map(<[u8]>::to_vec),
             tickets: self.tickets(),
         })
     }
 
     pub(crate) fn tickets(&self) -> u32 {
-        self.connection.tls13_tickets_received()
+        self.side.tickets()
     }
 
-    /// Whether the server is known to speak TLS.
+    pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
+        self.side.common().peer_certificates()?.first().map(AsRef::as_ref)
+    }
+
+    /// Whether the peer is known to speak TLS.
     fn answered(&self) -> bool {
-        self.connection.protocol_version().is_some()
+        self.side.common().protocol_version().is_some()
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "rustls' enums may grow")]
     fn failure(&self, error: &Error) -> Failure {
         match error {
             Error::InvalidCertificate(error) => certificate_failure(error),
-            Error::AlertReceived(alert) => self.alert(*alert),
+            Error::AlertReceived(alert) => self.side.alert(*alert),
             Error::InvalidMessage(
                 InvalidMessage::InvalidContentType
                 | InvalidMessage::UnknownProtocolVersion
@@ -289,6 +290,7 @@ impl Engine {
                 | PeerIncompatible::SupportedVersionsExtensionRequired,
             ) => Failure::ProtocolVersion,
             Error::PeerIncompatible(_) => Failure::NothingInCommon,
+            Error::NoCertificatesPresented if S::IS_SERVER => Failure::ClientCertificateRequired,
             Error::NoCertificatesPresented => Failure::BadCertificate,
             Error::NoApplicationProtocol => Failure::NoApplicationProtocol,
             Error::FailedToGetCurrentTime => Failure::NoClock,
@@ -296,46 +298,6 @@ impl Engine {
                 Failure::Provider
             }
             _ => Failure::Protocol,
-        }
-    }
-
-    /// RFC 8446 §6.2. TLS 1.2 has no alert for a client certificate that is missing: servers send `handshake_failure`
-    /// (RFC 5246 §7.4.6), which after the server's own flight means little else; once that handshake is over, nothing is
-    /// about certificates any more.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "rustls' enums may grow")]
-    fn alert(&self, alert: AlertDescription) -> Failure {
-        use AlertDescription as Alert;
-        if self.facts().is_some_and(|facts| facts.version == Version::Tls12) {
-            return if alert == Alert::BadRecordMac {
-                Failure::BadRecord
-            } else {
-                Failure::Alert(alert.into())
-            };
-        }
-        let objection = match alert {
-            Alert::UnknownCA => Objection::UnknownAuthority,
-            Alert::CertificateExpired => Objection::Expired,
-            Alert::CertificateRevoked => Objection::Revoked,
-            Alert::UnsupportedCertificate => Objection::Unsupported,
-            Alert::DecryptError => Objection::BadSignature,
-            Alert::AccessDenied => Objection::AccessDenied,
-            Alert::BadCertificate | Alert::CertificateUnknown => Objection::Unspecified,
-            Alert::CertificateRequired | Alert::NoCertificate => return Failure::ClientCertificateRequired,
-            Alert::HandshakeFailure if self.answered() && !self.identified => {
-                return Failure::ClientCertificateRequired;
-            }
-            Alert::HandshakeFailure if self.answered() => Objection::Unspecified,
-            Alert::HandshakeFailure | Alert::InsufficientSecurity => return Failure::NothingInCommon,
-            Alert::ProtocolVersion => return Failure::ProtocolVersion,
-            Alert::NoApplicationProtocol => return Failure::NoApplicationProtocol,
-            Alert::UnrecognisedName => return Failure::UnknownName,
-            Alert::BadRecordMac => return Failure::BadRecord,
-            other => return Failure::Alert(other.into()),
-        };
-        if self.identified {
-            Failure::ClientCertificateRefused(objection)
-        } else {
-            Failure::Alert(alert.into())
         }
     }
 }

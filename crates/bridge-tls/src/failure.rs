@@ -38,6 +38,8 @@ pub enum Failure {
     ClientCertificateRequired,
     /// The server refused the client certificate.
     ClientCertificateRefused(Objection),
+    /// The client refused the server certificate.
+    ServerCertificateRefused(Objection),
     /// No common protocol version.
     ProtocolVersion,
     /// No common cipher suite, group, signature scheme or other parameter.
@@ -117,6 +119,7 @@ impl Failure {
             Self::NoClock
             | Self::ClientCertificateRequired
             | Self::ClientCertificateRefused(_)
+            | Self::ServerCertificateRefused(_)
             | Self::NoApplicationProtocol
             | Self::UnknownName
             | Self::RecordTooLarge { .. }
@@ -162,6 +165,9 @@ impl fmt::Display for Failure {
             }
             Self::ClientCertificateRefused(objection) => {
                 return write!(f, "the server refused the client certificate: {objection}");
+            }
+            Self::ServerCertificateRefused(objection) => {
+                return write!(f, "the client refused the server certificate: {objection}");
             }
             Self::ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3; update it",
             Self::NothingInCommon => {

@@ -1,5 +1,5 @@
-//! A TLS 1.2 and 1.3 client without sockets and without a clock: ciphertext in and out through lent slices, time handed
-//! in. `no_std` with `alloc`; the cryptography is the caller's choice.
+//! TLS 1.2 and 1.3, as client and as server, without sockets and without a clock: ciphertext in and out through lent
+//! slices, time handed in. `no_std` with `alloc`; the cryptography is the caller's choice.
 //!
 //! ```text
 //! socket ──Event::Rx──▶ input buffer ──▶ read_plain ──▶ down ring
@@ -7,7 +7,8 @@
 //! ```
 //!
 //! [`Config`] is made once from [`Settings`] and shared by all connections; it carries the sessions that make a reconnect
-//! cheap. [`Client`] is one connection, and its documentation has the order of calls.
+//! cheap. [`Client`] is one connection; [`Connection`] has the order of calls. A [`Server`] is the other side of one, made
+//! from a [`ServerConfig`].
 //!
 //! # Promises
 //!
@@ -22,31 +23,34 @@
 
 extern crate alloc;
 
-mod client;
+mod connection;
 mod engine;
 mod failure;
 mod linear;
 mod marks;
 mod pem;
 mod phase;
+mod refusal;
 mod session;
 mod settings;
 mod shelf;
 
-pub use client::{Client, Event, Misuse, Ports, State};
+pub use connection::{Client, Connection, Event, Misuse, Ports, Server, State};
 #[cfg(feature = "std")]
 pub use engine::memory_sessions;
 pub use engine::{
-    Config, CryptoProvider, Facts, NamedGroup, Roots, SessionStore, TimeProvider, UnixTime, Version,
+    ClientSide, Config, CryptoProvider, Facts, NamedGroup, Roots, ServerConfig, ServerSide, SessionStore,
+    Side, Tickets, TimeProvider, UnixTime, Version,
 };
 pub use failure::{Failure, Fault, Objection};
 pub use pem::certificates;
-pub use settings::{Identity, Pin, Settings, SetupError, Trust};
+pub use refusal::Refusal;
+pub use settings::{Clients, Identity, Pin, ServerSettings, Settings, SetupError, Trust};
 
 /// Input buffer, in bytes, that holds every record a peer may send: 5 of header, 2^14 of plaintext and 256 of expansion
 /// (RFC 8446 §5.2). A smaller one works with peers that send smaller records, and fails clearly with others. A
 /// handshake message must fit too.
 pub const INPUT_FOR_ANY_RECORD: usize = 5 + 16_384 + 256;
 
-/// The smallest buffers, in bytes, that [`Client::new`] takes. Useful ones are larger: 4 KiB of output is a good start.
+/// The smallest buffers, in bytes, that [`Client::new`] and [`Server::new`] take. Useful ones are larger: 4 KiB of output is a good start.
 pub const MIN_BUFFER: usize = 512;

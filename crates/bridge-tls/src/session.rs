@@ -1,12 +1,11 @@
 //! The connection without its storage: every state, and every transition.
 
-use crate::client::{Event, Misuse};
-use crate::engine::{Config, Engine, Next, Version};
+use crate::connection::{Event, Misuse};
+use crate::engine::{Engine, Next, Side, Version};
 use crate::failure::Failure;
 use crate::linear::Linear;
 use crate::marks::Marks;
 use crate::phase::{Phase, Proof};
-use crate::settings::SetupError;
 use crate::shelf::Shelf;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -18,9 +17,9 @@ const RECORD: usize = 16_384;
 /// Plaintext that does not fit whole waits for room for at least this much, so that records do not become tiny.
 const WORTHWHILE: usize = 1024;
 
-/// See [`Client`](crate::Client), whose calls these are; each brings the storage of both buffers.
-pub(crate) struct Session {
-    pub(crate) engine: Engine,
+/// See [`Connection`](crate::Connection), whose calls these are; each brings the storage of both buffers.
+pub(crate) struct Session<S> {
+    pub(crate) engine: Engine<S>,
     pub(crate) phase: Phase,
     /// Ciphertext from the peer.
     pub(crate) received: Linear,
@@ -42,10 +41,10 @@ pub(crate) struct Session {
     pub(crate) prove_after: Duration,
 }
 
-impl Session {
-    pub(crate) fn new(config: &Config, name: &str) -> Result<Self, SetupError> {
-        Ok(Self {
-            engine: Engine::new(config, name)?,
+impl<S: Side> Session<S> {
+    pub(crate) fn new(side: S, prove_after: Duration) -> Self {
+        Self {
+            engine: Engine::new(side),
             phase: Phase::Handshaking,
             received: Linear::default(),
             ready: Linear::default(),
@@ -59,8 +58,8 @@ impl Session {
             proven: false,
             peer_closed: false,
             eof: false,
-            prove_after: config.prove_after,
-        })
+            prove_after,
+        }
     }
 
     pub(crate) fn handle(
@@ -180,14 +179,15 @@ impl Session {
         (taken, next)
     }
 
-    /// The handshake is over for us. In TLS 1.2 the server has then accepted this client (RFC 5246 §7.3).
+    /// The handshake is over for us. Only a server in TLS 1.3 has its verdict on the peer still to tell: in 1.2 it comes
+    /// first (RFC 5246 §7.3), and a client's verdict is its own last message.
     fn establish(&mut self, now: Duration) {
         if !matches!(self.phase, Phase::Handshaking) {
             return;
         }
         self.phase = Phase::Unproven(Proof { flight: self.cipher_total, held_since: None, asked: now });
         let tls12 = self.engine.facts().is_some_and(|facts| facts.version == Version::Tls12);
-        if tls12 || self.engine.tickets() > 0 {
+        if S::IS_SERVER || tls12 || self.engine.tickets() > 0 {
             self.prove();
         }
     }

@@ -1,6 +1,6 @@
 //! What a connection is to be like, and what can be wrong with that.
 
-use crate::engine::{CryptoProvider, Roots, SessionStore, TimeProvider};
+use crate::engine::{CryptoProvider, Roots, SessionStore, Tickets, TimeProvider};
 use crate::pem;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -62,6 +62,42 @@ pub enum Trust {
     InsecureVerifyNobody,
 }
 
+/// Everything that can be set of a server. Start from [`ServerSettings::new`] and change fields.
+#[derive(Debug)]
+pub struct ServerSettings {
+    /// The cryptography: rustls' ring or aws-lc-rs provider, or one of one's own.
+    pub provider: Arc<CryptoProvider>,
+    /// The calendar time that clients' certificates are checked against.
+    pub clock: Arc<dyn TimeProvider>,
+    /// Who this server is.
+    pub identity: Identity,
+    /// Who may come.
+    pub clients: Clients,
+    /// Application protocols that are spoken, most wanted first (RFC 7301). Empty: whatever the client likes.
+    pub alpn: Vec<Vec<u8>>,
+    /// What seals the tickets with which clients take up a session again. A ticket carries the client's certificate, which
+    /// is not verified once more: new settings need a new one. `None`: no resumption.
+    pub tickets: Option<Arc<dyn Tickets>>,
+}
+
+impl ServerSettings {
+    /// Everybody may come; no ALPN, no resumption.
+    pub fn new(provider: Arc<CryptoProvider>, clock: Arc<dyn TimeProvider>, identity: Identity) -> Self {
+        Self { provider, clock, identity, clients: Clients::Anybody, alpn: Vec::new(), tickets: None }
+    }
+}
+
+/// Which clients may come.
+#[derive(Debug)]
+pub enum Clients {
+    /// Everybody; no certificate is asked for.
+    Anybody,
+    /// Who shows no certificate, or one that these authorities have issued for clients.
+    Optional(Roots),
+    /// Only who shows a certificate that these authorities have issued for clients.
+    Required(Roots),
+}
+
 /// The SHA-256 of a server's public key (SubjectPublicKeyInfo in DER, RFC 7469 §2.4). Keep a second one, of a key
 /// held in reserve, or a change of key locks every device out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,7 +142,7 @@ impl fmt::Display for Pin {
     }
 }
 
-/// A client certificate, the certificates between it and its authority, and its key.
+/// A certificate of our own, those between it and its authority, and its key.
 #[derive(Debug)]
 pub struct Identity {
     pub(crate) chain: Vec<CertificateDer<'static>>,
@@ -114,8 +150,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// From the contents of two files, each PEM or DER; both may be the same PEM file. The client's own certificate
-    /// comes first. Keys: PKCS#8, SEC1, PKCS#1.
+    /// From the contents of two files, each PEM or DER; both may be the same PEM file. Our own certificate comes first.
+    /// Keys: PKCS#8, SEC1, PKCS#1.
     ///
     /// # Errors
     /// What is wrong with the files. Whether the key fits the certificate is checked by
@@ -169,9 +205,11 @@ impl fmt::Display for SetupError {
                 "the private key is protected by a password; remove it with `openssl pkey -in KEY -out NEW`"
             }
             Self::UnusableKey => "the private key cannot be used; give an ECDSA P-256, Ed25519 or RSA key",
-            Self::KeyMismatch => "the private key does not belong to the client certificate; give the pair that was made together",
+            Self::KeyMismatch => {
+                "the private key does not belong to the certificate; give the pair that was made together"
+            }
             Self::BadPin => "the pin is no SHA-256; give sha256: and 64 hexadecimal digits, or base64",
-            Self::NothingTrusted => "no authority and no pin to verify the server with; give one",
+            Self::NothingTrusted => "no authority and no pin to verify the peer with; give one",
             Self::BadName => "the server's name is neither a host name nor an IP address",
             Self::BadAlpn => "an ALPN protocol must have 1 to 255 bytes",
             Self::UselessProvider => "the crypto provider lacks TLS 1.2 and 1.3 suites, or SHA-256",

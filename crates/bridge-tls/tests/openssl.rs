@@ -259,11 +259,11 @@ fn whole_records_of_16_kib() {
     for option in ["-tls1_3", "-tls1_2"] {
         let server = Server::new(&authority.server(), &authority, &[option, "-WWW"]);
         // `-WWW` serves files of the working directory, which is this package's.
-        let file = std::fs::read("src/client.rs").expect("this package's source");
+        let file = std::fs::read("src/connection.rs").expect("this package's source");
         let mut wire = Wire::new(&mutual(&authority, None), &server);
         wire.client.write_plain(b"");
         wire.until(|wire| matches!(wire.client.state(), State::Unproven | State::Proven));
-        assert!(wire.client.write_plain(b"GET /src/client.rs HTTP/1.0\r\n\r\n") > 0);
+        assert!(wire.client.write_plain(b"GET /src/connection.rs HTTP/1.0\r\n\r\n") > 0);
         wire.until(|wire| wire.client.peer_closed());
         assert!(wire.read.ends_with(&file), "{option}: {} bytes", wire.read.len());
     }

@@ -20,7 +20,7 @@ use rustls::{
 
 /// The authorities that are trusted to issue server certificates. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Roots(Arc<RootCertStore>);
+pub struct Roots(pub(super) Arc<RootCertStore>);
 
 impl Roots {
     /// The certificates of a bundle, PEM or DER; all of them must be good.

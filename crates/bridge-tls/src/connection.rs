@@ -1,12 +1,19 @@
 //! One connection, as an adapter sees it.
 
-use crate::engine::{Config, Facts};
+use crate::engine::{ClientSide, Config, Facts, ServerConfig, ServerSide, Side};
 use crate::failure::Failure;
 use crate::phase::Phase;
 use crate::session::Session;
 use crate::settings::SetupError;
 use core::fmt;
 use core::time::Duration;
+
+/// A connection to a server.
+pub type Client<I, O> = Connection<ClientSide, I, O>;
+
+/// A connection from a client. It is never [`State::Unproven`]: the client's certificate, where one is asked for, is
+/// verified before the handshake is over.
+pub type Server<I, O> = Connection<ServerSide, I, O>;
 
 /// One TLS connection over a socket that somebody else owns.
 ///
@@ -16,11 +23,11 @@ use core::time::Duration;
 ///
 /// # The order of calls
 ///
-/// After [`new`](Self::new), which puts the first message into the output buffer:
+/// After [`Client::new`], which puts the first message into the output buffer, or [`Server::new`]:
 ///
 /// 1. [`read_plain`](Self::read_plain) until it gives 0, and [`write_plain`](Self::write_plain) if there is something to say.
 /// 2. Look at [`state`](Self::state) and [`peer_closed`](Self::peer_closed). On [`State::Failed`] write out what
-///    [`ports`](Self::ports) has for the socket (an alert tells the server the reason), and drop both.
+///    [`ports`](Self::ports) has for the socket (an alert tells the peer the reason), and drop both.
 /// 3. [`ports`](Self::ports): wait until bytes can be moved on a slice that is not empty, something else happens, or the
 ///    time of [`poll_timeout`](Self::poll_timeout) has come.
 /// 4. Move bytes on *one* slice and report it with [`handle`](Self::handle) before any other call; report the
@@ -28,8 +35,8 @@ use core::time::Duration;
 ///    [`Event::Acked`]. Then from 1 again.
 ///
 /// No call blocks. An empty slice and a count of 0 mean *not now*.
-pub struct Client<I, O> {
-    session: Session,
+pub struct Connection<S, I, O> {
+    session: Session<S>,
     input: I,
     output: O,
 }
@@ -50,7 +57,7 @@ pub enum Event {
 /// Slices of ciphertext lent to the adapter; an empty slice means *not now*.
 #[derive(Debug)]
 pub struct Ports<'a> {
-    /// Room for ciphertext from the socket; empty while plaintext waits for [`Client::read_plain`].
+    /// Room for ciphertext from the socket; empty while plaintext waits for [`Connection::read_plain`].
     pub rx: &'a mut [u8],
     /// Ciphertext for the socket; any prefix may be taken.
     pub tx: &'a [u8],
@@ -106,11 +113,27 @@ impl<I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Client<I, O> {
     ///
     /// # Errors
     /// A bad name, a buffer below [`MIN_BUFFER`](crate::MIN_BUFFER), or a provider that cannot start a handshake.
-    pub fn new(config: &Config, name: &str, mut input: I, mut output: O) -> Result<Self, SetupError> {
+    pub fn new(config: &Config, name: &str, input: I, output: O) -> Result<Self, SetupError> {
+        Self::start(ClientSide::new(config, name)?, config.prove_after, input, output)
+    }
+}
+
+impl<I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Server<I, O> {
+    /// A connection from a client that is about to speak.
+    ///
+    /// # Errors
+    /// A buffer below [`MIN_BUFFER`](crate::MIN_BUFFER), or a provider that cannot start a handshake.
+    pub fn new(config: &ServerConfig, input: I, output: O) -> Result<Self, SetupError> {
+        Self::start(ServerSide::new(config)?, Duration::ZERO, input, output)
+    }
+}
+
+impl<S: Side, I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Connection<S, I, O> {
+    fn start(side: S, prove_after: Duration, mut input: I, mut output: O) -> Result<Self, SetupError> {
         if input.as_ref().len().min(output.as_ref().len()) < crate::MIN_BUFFER {
             return Err(SetupError::BufferTooSmall);
         }
-        let mut session = Session::new(config, name)?;
+        let mut session = Session::new(side, prove_after);
         session.pump(Duration::ZERO, input.as_mut(), output.as_mut(), &mut []);
         Ok(Self { session, input, output })
     }
@@ -132,7 +155,7 @@ impl<I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Client<I, O> {
         Ports { rx, tx: session.ready.held(O::as_ref(output)) }
     }
 
-    /// Copies out plaintext from the server; 0 means *not now*. Also after a failure, what came before it.
+    /// Copies out plaintext from the peer; 0 means *not now*. Also after a failure, what came before it.
     pub fn read_plain(&mut self, plain: &mut [u8]) -> usize {
         let Self { session, input, output } = self;
         session.read(input.as_mut(), output.as_mut(), plain)
@@ -162,7 +185,7 @@ impl<I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Client<I, O> {
     }
 }
 
-impl<I, O> Client<I, O> {
+impl<S: Side, I, O> Connection<S, I, O> {
     /// How far the connection is.
     pub fn state(&self) -> State {
         match self.session.phase {
@@ -204,11 +227,16 @@ impl<I, O> Client<I, O> {
     pub fn facts(&self) -> Option<Facts> {
         self.session.engine.facts()
     }
+
+    /// The certificate that the peer has shown, in DER; also in a session that was taken up again.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        self.session.engine.peer_certificate()
+    }
 }
 
-impl<I, O> fmt::Debug for Client<I, O> {
+impl<S: Side, I, O> fmt::Debug for Connection<S, I, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
+        f.debug_struct("Connection")
             .field("state", &self.state())
             .field("peer_closed", &self.session.peer_closed)
             .field("written", &self.session.plain_total)
