@@ -1,0 +1,49 @@
+//! The loop under an executor: one task, one bridge.
+
+use core::convert::Infallible;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
+
+use uartbridge_core::Bridge;
+
+use crate::ends::{Net, Uart};
+use crate::options::Board;
+use crate::time;
+use crate::turn::Turn;
+
+pub use crate::turn::Ended;
+
+/// Runs `bridge` between `uart` and `net` until it has ended. Waits for the timer and for all ports together; to have it
+/// end, tell the bridge beforehand ([`uartbridge_core::Event::Stop`]) or drop the future and the bridge.
+///
+/// `names` looks up names for `net`: [`Names::run`](crate::sock::Names::run), or [`core::future::pending`] if it needs none.
+pub async fn run<U, D, const P: usize>(
+    bridge: &mut Bridge<'_, U, D, P>,
+    uart: impl Uart,
+    net: impl Net,
+    names: impl Future<Output = Infallible>,
+    board: impl Board,
+) -> Ended
+where
+    U: AsRef<[u8]> + AsMut<[u8]>,
+    D: AsRef<[u8]> + AsMut<[u8]>,
+{
+    let mut names = pin!(names);
+    let mut turn = Turn::new(bridge, uart, net, board);
+    poll_fn(|cx| {
+        let now = time::now();
+        if let Poll::Ready(ended) = turn.poll(cx, now) {
+            return Poll::Ready(ended);
+        }
+        // Never ready; when it has an answer it wakes the task.
+        let _ = names.as_mut().poll(cx);
+        match turn.due() {
+            Some(due) if due <= now => cx.waker().wake_by_ref(),
+            Some(due) => time::wake_at(cx, due),
+            None => {}
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,163 @@
+//! Peers, and looking up their names: a future of embassy-net's that must live until it is done, so it runs beside the loop.
+
+use core::cell::Cell;
+use core::convert::Infallible;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Context, Poll};
+
+use embassy_net::{IpAddress, Stack};
+use uartbridge_core::{CloseReason, PeerIndex};
+
+/// A server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer<'a> {
+    /// Its name or IP address.
+    pub host: &'a str,
+    /// Its port.
+    pub port: u16,
+}
+
+/// One question and its answer.
+#[derive(Debug)]
+pub(super) struct LookUp {
+    state: Cell<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Idle,
+    /// Whose address is wanted, and which of several.
+    Asked {
+        peer: PeerIndex,
+        turn: u8,
+    },
+    Running,
+    Done(Result<IpAddress, CloseReason>),
+}
+
+impl LookUp {
+    pub(super) const fn new() -> Self {
+        Self { state: Cell::new(State::Idle) }
+    }
+
+    /// Asks for the address of `peer`; of several, the one whose turn it is.
+    pub(super) fn ask(&self, peer: PeerIndex, turn: u8) {
+        self.state.set(State::Asked { peer, turn });
+    }
+
+    /// The answer, once.
+    pub(super) fn answer(&self) -> Option<Result<IpAddress, CloseReason>> {
+        match self.state.get() {
+            State::Done(answer) => {
+                self.state.set(State::Idle);
+                Some(answer)
+            }
+            State::Idle | State::Asked { .. } | State::Running => None,
+        }
+    }
+
+    /// Nobody wants the answer any more.
+    pub(super) fn forget(&self) {
+        self.state.set(State::Idle);
+    }
+
+    fn take(&self) -> Option<(PeerIndex, u8)> {
+        match self.state.get() {
+            State::Asked { peer, turn } => {
+                self.state.set(State::Running);
+                Some((peer, turn))
+            }
+            State::Idle | State::Running | State::Done(_) => None,
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.state.get(), State::Running)
+    }
+}
+
+/// Looks up the peers' names for a [`Tcp`](super::Tcp).
+#[derive(Clone, Copy)]
+pub struct Names<'a> {
+    stack: Stack<'a>,
+    peers: &'a [Peer<'a>],
+    look_up: &'a LookUp,
+}
+
+impl<'a> Names<'a> {
+    pub(super) const fn new(stack: Stack<'a>, peers: &'a [Peer<'a>], look_up: &'a LookUp) -> Self {
+        Self { stack, peers, look_up }
+    }
+
+    /// Runs for ever; to be polled after each turn of the loop.
+    pub async fn run(self) -> Infallible {
+        loop {
+            let (peer, turn) = poll_fn(|_| match self.look_up.take() {
+                Some(asked) => Poll::Ready(asked),
+                None => Poll::Pending,
+            })
+            .await;
+            let host = self.peers.get(usize::from(peer.0)).map_or("", |peer| peer.host);
+            let mut address = pin!(address(self.stack, host, turn));
+            poll_fn(|cx| {
+                let answer = address.as_mut().poll(cx);
+                self.poll_answer(cx, answer)
+            })
+            .await;
+        }
+    }
+
+    fn poll_answer(&self, cx: &mut Context<'_>, answer: Poll<Result<IpAddress, CloseReason>>) -> Poll<()> {
+        match answer {
+            _ if !self.look_up.is_running() => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(answer) => {
+                self.look_up.state.set(State::Done(answer));
+                // The loop has had its turn; it gets another one.
+                cx.waker().wake_by_ref();
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+/// The address of `host`; of several, the one whose `turn` it is.
+async fn address(stack: Stack<'_>, host: &str, turn: u8) -> Result<IpAddress, CloseReason> {
+    if let Some(address) = literal(host) {
+        return Ok(address);
+    }
+    #[cfg(feature = "dns")]
+    {
+        use embassy_net::dns::DnsQueryType;
+        let kinds = [
+            #[cfg(feature = "ipv4")]
+            DnsQueryType::A,
+            #[cfg(feature = "ipv6")]
+            DnsQueryType::Aaaa,
+        ];
+        for kind in kinds {
+            if let Ok(found) = stack.dns_query(host, kind).await
+                && let Some(index) = usize::from(turn).checked_rem(found.len())
+            {
+                return Ok(found[index]);
+            }
+        }
+    }
+    let _ = (stack, turn);
+    Err(CloseReason::Unresolved)
+}
+
+/// An IP address as people write it.
+fn literal(host: &str) -> Option<IpAddress> {
+    #[cfg(feature = "ipv4")]
+    if let Ok(address) = host.parse::<core::net::Ipv4Addr>() {
+        return Some(address.into());
+    }
+    #[cfg(feature = "ipv6")]
+    if let Ok(address) = host.parse::<core::net::Ipv6Addr>() {
+        return Some(address.into());
+    }
+    let _ = host;
+    None
+}

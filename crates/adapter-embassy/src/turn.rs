@@ -1,0 +1,279 @@
+//! One turn of the loop: time, bytes, actions. It never waits, so that the same code runs under an executor and without
+//! one; whoever calls it looks after the clock and the wake-ups.
+
+mod ports;
+
+use core::task::{Context, Poll};
+
+use uartbridge_core::{Action, Bridge, Close, CloseReason, Event, Instant, LinkState, Misuse, Ready, Step};
+
+use crate::ends::{Net, Uart};
+use crate::options::{Board, Pace};
+
+/// Rounds before a task that could go on lets the others have theirs: the network stack is one of them.
+const ROUNDS: usize = 4;
+
+/// The state of the loop between two turns.
+pub(crate) struct Turn<'b, 'c, U, D, const P: usize, L, N, B> {
+    bridge: &'b mut Bridge<'c, U, D, P>,
+    uart: L,
+    net: N,
+    board: B,
+    pace: Pace,
+    /// Of this turn.
+    now: Instant,
+    /// The core's deadline.
+    core_due: Option<Instant>,
+    feed_at: Instant,
+    ready: Ready,
+    /// The core was told something, and has not been asked since what to do.
+    news: bool,
+    ip: bool,
+    dialing: bool,
+    link: Option<Live>,
+    asleep: Asleep,
+    hold: Hold,
+    shown: Option<LinkState>,
+}
+
+/// Ports that are not ready: whoever makes them so will wake the task, and in this turn they need not be tried again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asleep {
+    uart_rx: bool,
+    sock_rx: bool,
+    tx: bool,
+    uart_tx: bool,
+}
+
+/// Until when bytes may gather.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hold {
+    /// On their way up: neither read nor sent before.
+    up: Option<Instant>,
+    /// The transmitter was full: room may gather.
+    uart_tx: Option<Instant>,
+}
+
+/// A connection and what is known to have ended on it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Live {
+    peer_ended: bool,
+    /// The core wants an orderly close.
+    shut: bool,
+    shut_done: bool,
+    /// Writing fails, for this reason.
+    broken: Option<CloseReason>,
+}
+
+/// Why the loop has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Ended {
+    /// Everything is delivered, or the time for that is over ([`Event::Stop`]).
+    Finished,
+    /// The network is stuck, and the ladder has come to its last rung: restart the device.
+    Restart,
+    /// A bug of this adapter; please report it.
+    Misuse(Misuse),
+}
+
+impl core::fmt::Display for Ended {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Finished => f.write_str("finished"),
+            Self::Restart => f.write_str("the network is stuck: restart"),
+            Self::Misuse(misuse) => {
+                write!(f, "the adapter broke the core's contract: {misuse}; please report this")
+            }
+        }
+    }
+}
+
+impl From<Misuse> for Ended {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
+}
+
+impl<'b, 'c, U, D, const P: usize, L, N, B> Turn<'b, 'c, U, D, P, L, N, B>
+where
+    U: AsRef<[u8]> + AsMut<[u8]>,
+    D: AsRef<[u8]> + AsMut<[u8]>,
+    L: Uart,
+    N: Net,
+    B: Board,
+{
+    pub(crate) fn new(bridge: &'b mut Bridge<'c, U, D, P>, uart: L, net: N, board: B) -> Self {
+        Self {
+            bridge,
+            uart,
+            net,
+            pace: board.pace(),
+            board,
+            now: Instant::START,
+            core_due: Some(Instant::START),
+            feed_at: Instant::START,
+            ready: Ready::default(),
+            news: true,
+            ip: false,
+            dialing: false,
+            link: None,
+            asleep: Asleep::default(),
+            hold: Hold::default(),
+            shown: None,
+        }
+    }
+
+    /// Does all that can be done at `now` without waiting; ready when the bridge has ended.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Ended> {
+        match self.rounds(cx, now) {
+            Ok(poll) => poll,
+            Err(ended) => Poll::Ready(ended),
+        }
+    }
+
+    /// When to take the next turn though nothing has happened.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let held = earlier(self.hold.up, self.hold.uart_tx);
+        let ends = earlier(self.uart.due(), self.net.due());
+        let feed = (self.pace.feed_every.as_micros() > 0).then_some(self.feed_at);
+        earlier(earlier(self.core_due, feed), earlier(held, ends))
+    }
+
+    fn rounds(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Poll<Ended>, Ended> {
+        self.now = now;
+        self.asleep = Asleep::default();
+        self.look_around(cx)?;
+        for _ in 0..ROUNDS {
+            if self.core_due.is_some_and(|due| due <= now) {
+                self.tell(Event::Timeout)?;
+            }
+            self.move_bytes(cx)?;
+            if !core::mem::take(&mut self.news) {
+                return Ok(Poll::Pending);
+            }
+            if self.act()? {
+                return Ok(Poll::Ready(Ended::Finished));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(Poll::Pending)
+    }
+
+    /// What is looked at once a turn.
+    fn look_around(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        if self.pace.feed_every.as_micros() > 0 && self.feed_at <= self.now {
+            self.feed_at = self.now + self.pace.feed_every;
+            self.board.feed();
+        }
+        let ip = self.net.poll_ip(cx, self.now);
+        if ip == self.ip {
+            return Ok(());
+        }
+        self.ip = ip;
+        self.tell(if ip { Event::IpReady } else { Event::IpLost })
+    }
+
+    /// Does what the core asks, until it would sleep; whether the bridge has finished.
+    fn act(&mut self) -> Result<bool, Ended> {
+        loop {
+            match self.bridge.poll(self.now) {
+                // The UART of a microcontroller is always there.
+                Action::OpenUart => self.tell(Event::UartOpened)?,
+                Action::Connect(peer) => {
+                    self.dialing = true;
+                    self.news = true;
+                    self.net.dial(self.now, peer);
+                }
+                Action::Close(close) => self.close(close)?,
+                Action::QueryAcks => self.report_acks()?,
+                Action::UartFlow(flow) => self.uart.flow(flow),
+                Action::Recover(step) => {
+                    self.board.recover(step);
+                    if step == Step::Restart {
+                        return Err(Ended::Restart);
+                    }
+                }
+                Action::Sleep(sleep) => {
+                    self.core_due = sleep.until.map(|(at, _)| at);
+                    self.show();
+                    self.board.sleep(&sleep);
+                    return Ok(false);
+                }
+                Action::Finished => {
+                    self.show();
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, close: Close) -> Result<(), Misuse> {
+        match (close, &mut self.link) {
+            (Close::Orderly(_), Some(link)) => {
+                link.shut = true;
+                self.news = true;
+                self.net.shut();
+                Ok(())
+            }
+            (Close::Orderly(_), None) => Ok(()),
+            (Close::Abort(_), Some(_)) => self.end_link(CloseReason::Done),
+            (Close::Abort(_), None) => {
+                self.dialing = false;
+                self.net.abort();
+                self.tell(Event::Closed(CloseReason::TimedOut))
+            }
+        }
+    }
+
+    /// Reports what was acknowledged, then that the connection is gone.
+    fn end_link(&mut self, why: CloseReason) -> Result<(), Misuse> {
+        self.report_acks()?;
+        if let Some(link) = self.link.take() {
+            if !(link.peer_ended && link.shut_done) {
+                self.net.abort();
+            }
+            self.tell(Event::Closed(link.broken.unwrap_or(why)))?;
+        }
+        Ok(())
+    }
+
+    fn report_acks(&mut self) -> Result<(), Misuse> {
+        match self.net.unacked() {
+            Some(unacked) => {
+                let total = self.bridge.tx_total().saturating_sub(unacked as u64);
+                self.tell(Event::TxAcked(total))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Shows the link's state if it is another one than before; that a pause has become shorter is no change.
+    fn show(&mut self) {
+        let state = self.bridge.link_state();
+        let same = match (self.shown, state) {
+            (Some(LinkState::BackOff(_)), LinkState::BackOff(_)) => true,
+            (before, now) => before == Some(now),
+        };
+        if !same {
+            self.shown = Some(state);
+            self.board.state(state);
+        }
+    }
+
+    fn tell(&mut self, event: Event) -> Result<(), Misuse> {
+        self.bridge.handle(self.now, event)?;
+        self.ready = self.bridge.ready();
+        self.news = true;
+        Ok(())
+    }
+}
+
+/// The earlier of two instants, each of which may be none.
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, None) => a,
+        (None, b) => b,
+    }
+}

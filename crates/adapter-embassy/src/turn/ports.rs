@@ -1,0 +1,161 @@
+//! Moving bytes on every port that is ready, and noticing what becomes of the connection meanwhile.
+
+use core::task::{Context, Poll};
+
+use uartbridge_core::{CloseReason, Duration, Event, Misuse};
+
+use super::{Live, Turn};
+use crate::ends::{Net, SockRead, Uart, UartRead};
+use crate::options::Board;
+
+impl<U, D, const P: usize, L, N, B> Turn<'_, '_, U, D, P, L, N, B>
+where
+    U: AsRef<[u8]> + AsMut<[u8]>,
+    D: AsRef<[u8]> + AsMut<[u8]>,
+    L: Uart,
+    N: Net,
+    B: Board,
+{
+    /// Gives every port that may be ready one turn; neither direction waits for the other.
+    pub(super) fn move_bytes(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        self.move_up(cx)?;
+        self.read_sock(cx)?;
+        self.write_uart(cx)?;
+        if self.dialing {
+            self.poll_dial(cx)?;
+        }
+        self.poll_ending(cx)
+    }
+
+    /// From the UART to the socket. With a gathering time, the first bytes after a pause wait for company, and after that
+    /// all that has come is fetched and sent once in that time.
+    fn move_up(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        if self.hold.up.is_some_and(|until| self.now < until) {
+            return Ok(());
+        }
+        let first = self.hold.up.take().is_none();
+        let mut came = false;
+        while self.read_uart(cx)? {
+            came = true;
+        }
+        if came && self.pace.gather > Duration::ZERO {
+            self.hold.up = Some(self.now + self.pace.gather);
+            if first {
+                return Ok(());
+            }
+        }
+        self.write_sock(cx)
+    }
+
+    /// Whether bytes have come.
+    fn read_uart(&mut self, cx: &mut Context<'_>) -> Result<bool, Misuse> {
+        if self.asleep.uart_rx || !self.ready.uart_rx {
+            return Ok(false);
+        }
+        match self.uart.poll_read(cx, self.bridge.ports().uart_rx) {
+            Poll::Pending => {
+                self.asleep.uart_rx = true;
+                return Ok(false);
+            }
+            Poll::Ready(UartRead::Bytes(n)) => self.tell(Event::UartRx(n))?,
+            Poll::Ready(UartRead::Errors(errors)) => self.tell(Event::UartErrors(errors))?,
+            Poll::Ready(UartRead::Gone) => self.tell(Event::UartClosed)?,
+        }
+        Ok(true)
+    }
+
+    fn write_sock(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        if self.asleep.tx || !self.ready.tx {
+            return Ok(());
+        }
+        match self.net.poll_write(cx, self.bridge.ports().tx) {
+            Poll::Pending => self.asleep.tx = true,
+            Poll::Ready(Ok(n)) => self.tell(Event::TxDone(n))?,
+            Poll::Ready(Err(reason)) => {
+                if let Some(link) = &mut self.link {
+                    link.broken = Some(reason);
+                }
+                self.tell(Event::TxFailed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_sock(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        let ended = self.link.is_none_or(|link| link.peer_ended);
+        if self.asleep.sock_rx || ended || !self.ready.sock_rx {
+            return Ok(());
+        }
+        match self.net.poll_read(cx, self.bridge.ports().sock_rx) {
+            Poll::Pending => self.asleep.sock_rx = true,
+            Poll::Ready(SockRead::Bytes(n, cut)) => {
+                self.tell(Event::SockRx(n))?;
+                if cut > 0 {
+                    self.tell(Event::SockRxCut(cut))?;
+                }
+            }
+            Poll::Ready(SockRead::Ended) => {
+                if let Some(link) = &mut self.link {
+                    link.peer_ended = true;
+                }
+                self.tell(Event::PeerClosed)?;
+            }
+            Poll::Ready(SockRead::Failed(reason)) => self.end_link(reason)?,
+        }
+        Ok(())
+    }
+
+    fn write_uart(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        if !self.ready.uart_tx {
+            self.uart.quiet(cx, self.now);
+            return Ok(());
+        }
+        match self.hold.uart_tx {
+            Some(until) if self.now < until => return Ok(()),
+            Some(_) | None => self.hold.uart_tx = None,
+        }
+        if self.asleep.uart_tx {
+            return Ok(());
+        }
+        let bytes = self.bridge.ports().uart_tx;
+        match self.uart.poll_write(cx, self.now, bytes) {
+            Poll::Pending => self.asleep.uart_tx = true,
+            Poll::Ready(Ok(n)) => {
+                if n < bytes.len() && self.pace.gather > Duration::ZERO {
+                    self.hold.uart_tx = Some(self.now + self.pace.gather);
+                }
+                self.tell(Event::UartTxDone(n))?;
+            }
+            Poll::Ready(Err(_)) => self.tell(Event::UartClosed)?,
+        }
+        Ok(())
+    }
+
+    fn poll_dial(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        let Poll::Ready(dialed) = self.net.poll_dial(cx, self.now) else {
+            return Ok(());
+        };
+        self.dialing = false;
+        match dialed {
+            Ok(acks) => {
+                self.link = Some(Live::default());
+                self.tell(Event::Connected(acks))
+            }
+            Err(reason) => self.tell(Event::Closed(reason)),
+        }
+    }
+
+    /// Notices the end of an orderly close.
+    fn poll_ending(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        let Some(link) = &mut self.link else {
+            return Ok(());
+        };
+        if link.shut && !link.shut_done {
+            link.shut_done = self.net.poll_shut(cx).is_ready();
+        }
+        if link.shut_done && link.peer_ended {
+            self.end_link(CloseReason::Done)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! The loop over real network stacks: embassy-net on both ends of a cable that can be cut and that can lose frames.
+
+mod cable;
+mod rig;
+mod tcp;
