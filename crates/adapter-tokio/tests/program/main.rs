@@ -9,5 +9,6 @@ mod process;
 mod service;
 mod stdio;
 mod stopping;
+mod tls;
 mod udp;
 mod unplugging;

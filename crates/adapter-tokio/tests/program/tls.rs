@@ -1,0 +1,8 @@
+//! TLS as a client, against OpenSSL's server: trust, identity, sessions, ends, and breaks.
+
+mod authority;
+mod breaks;
+mod connections;
+mod files;
+mod openssl;
+mod refusals;
