@@ -73,7 +73,7 @@ impl Driven {
         for _ in 0..chunks {
             let mut given = 0;
             while given < source.len() {
-                let room = black_box(self.bridge.ports()).uart_rx;
+                let room = black_box(self.bridge.uart_rx());
                 let n = room.len().min(source.len() - given);
                 room[..n].copy_from_slice(&source[given..given + n]);
                 given += n;
@@ -81,7 +81,7 @@ impl Driven {
             }
             let mut taken = 0;
             while taken < given {
-                let parts = black_box(self.bridge.ports()).tx;
+                let parts = black_box(self.bridge.tx());
                 let mut n = 0;
                 for part in parts {
                     sink[taken + n..][..part.len()].copy_from_slice(part);
@@ -96,11 +96,11 @@ impl Driven {
 
     fn down(mut self, chunks: usize, source: &[u8], sink: &mut [u8]) -> Result<usize> {
         for _ in 0..chunks {
-            let room = black_box(self.bridge.ports()).sock_rx;
+            let room = black_box(self.bridge.sock_rx());
             let room = room.get_mut(..source.len()).context("no room for a chunk")?;
             room.copy_from_slice(source);
             self.moved(Event::SockRx(source.len()))?;
-            let bytes = black_box(self.bridge.ports()).uart_tx;
+            let bytes = black_box(self.bridge.uart_tx());
             sink.copy_from_slice(bytes);
             self.moved(Event::UartTxDone(sink.len()))?;
         }

@@ -64,7 +64,7 @@ pub trait Sock: Send {
     /// Reads into `buf`, which is not empty.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<SockRead>>;
 
-    /// Writes a prefix of both parts together, or of the first alone; a datagram whole. They are not both empty.
+    /// Writes a prefix of both parts together, or of the first alone; a datagram whole. The first is not empty.
     ///
     /// # Errors
     /// The connection is broken for writing.

@@ -33,7 +33,7 @@ pub(crate) struct Turn<'b, O: OpenUart, N: Dial> {
     /// waking once too often.
     due: Option<Instant>,
     timer: Pin<Box<Sleep>>,
-    /// Read once a round; the events in between share it.
+    /// Read once a turn; the events in between share it.
     now: Instant,
     asleep: Asleep,
     /// How long a finished bridge waits for the UART's driver.
@@ -102,21 +102,25 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
     /// Ready when the bridge has ended.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RunError>> {
         self.asleep = Asleep::default();
+        self.now = self.clock.now();
+        // Whoever woke the task may have told the bridge something.
+        let mut news = true;
         for _ in 0..ROUNDS {
-            self.now = self.clock.now();
             if self.due.is_some_and(|due| due <= self.now) {
                 self.tell(Event::Timeout)?;
+                news = true;
             }
-            let more = self.move_bytes(cx)?;
-            match self.act()? {
-                Acted::Finished => return self.poll_queued(cx).map(Ok),
-                Acted::Something => {}
-                Acted::Nothing if more => {}
-                Acted::Nothing => {
-                    if self.poll_timer(cx).is_pending() {
-                        return Poll::Pending;
-                    }
+            let moved = self.move_bytes(cx)?;
+            if moved || news {
+                news = false;
+                match self.act()? {
+                    Acted::Finished => return self.poll_queued(cx).map(Ok),
+                    Acted::Something => continue,
+                    Acted::Nothing => {}
                 }
+            }
+            if !moved && self.poll_timer(cx).is_pending() {
+                return Poll::Pending;
             }
         }
         // Bytes keep coming on one port: the kernel is asked about the others, and about other bridges, before more.
@@ -164,7 +168,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
             return Poll::Pending;
         };
         loop {
-            if due <= self.clock.now() {
+            if due <= self.now {
                 return Poll::Ready(());
             }
             let at = self.clock.to_tokio(due);
@@ -174,6 +178,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
             if self.timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
+            self.now = self.clock.now();
         }
     }
 

@@ -1,7 +1,7 @@
 //! The bridge as an adapter sees it: events in, actions out, slices lent.
 
 use crate::config::{Config, ConfigError};
-use crate::event::{Action, Event, LinkState, Misuse, PeerIndex, Ports, Ready, Timer};
+use crate::event::{Action, Event, LinkState, Misuse, PeerIndex, Ports, Timer};
 use crate::link::Link;
 use crate::machine::Machine;
 use crate::stats::Stats;
@@ -18,8 +18,9 @@ use crate::time::Instant;
 /// 2. [`poll`](Self::poll), carrying out each action, until it gives [`Action::Sleep`] or [`Action::Finished`].
 /// 3. [`ports`](Self::ports): wait until bytes can be moved on any of the slices that are not empty, or something else
 ///    happens, or the deadline comes.
-/// 4. Move bytes on *one* slice and report the count with [`handle`](Self::handle) before the next call of `ports`;
-///    then from 1 again.
+/// 4. Move bytes on *one* slice and report the count with [`handle`](Self::handle) before any slice is lent again; then
+///    from 1 again. [`uart_rx`](Self::uart_rx), [`sock_rx`](Self::sock_rx), [`tx`](Self::tx) and
+///    [`uart_tx`](Self::uart_tx) lend one slice without the others.
 ///
 /// Every call brings the time. The same events at the same times give the same actions.
 #[derive(Clone, Debug)]
@@ -58,36 +59,50 @@ where
         self.machine.poll(now)
     }
 
-    /// The slices on which bytes can be moved now.
+    /// The slices on which bytes can be moved now, all together: for waiting on them.
     pub fn ports(&mut self) -> Ports<'_> {
         let Self { machine, up, down } = self;
-        let (may_write, limit) = machine.may_write();
-        let up = machine.up.lend(up.as_mut(), limit);
+        let limit = machine.may_write();
+        let up = machine.up.lend(up.as_mut(), limit.unwrap_or(0));
         let down = machine.down.lend(down.as_mut(), usize::MAX);
-        let mut ports =
-            Ports { uart_rx: up.vacant, sock_rx: down.vacant, tx: up.ready, uart_tx: down.ready[0] };
-        if !machine.may_read_uart() {
-            ports.uart_rx = &mut [];
+        Ports {
+            uart_rx: if machine.may_read_uart() { up.vacant } else { &mut [] },
+            sock_rx: if machine.may_read_socket() { down.vacant } else { &mut [] },
+            tx: match machine.own_bytes() {
+                [] => up.ready,
+                own if limit.is_some() => [own, &[]],
+                _ => [&[], &[]],
+            },
+            uart_tx: if machine.uart.writes() { down.ready[0] } else { &[] },
         }
-        if !machine.may_read_socket() {
-            ports.sock_rx = &mut [];
-        }
-        if !machine.uart.writes() {
-            ports.uart_tx = &[];
-        }
-        match machine.link.connection() {
-            Some(connection) if may_write && !connection.own.rest().is_empty() => {
-                ports.tx = [connection.own.rest(), &[]];
-            }
-            Some(_) if may_write => {}
-            Some(_) | None => ports.tx = [&[], &[]],
-        }
-        ports
     }
 
-    /// Which of the slices of [`ports`](Self::ports) would not be empty; costs less than lending them.
-    pub fn ready(&self) -> Ready {
-        self.machine.ready()
+    /// [`Ports::uart_rx`] alone: costs less than lending all of them.
+    pub fn uart_rx(&mut self) -> &mut [u8] {
+        if self.machine.may_read_uart() { self.machine.up.room(self.up.as_mut()) } else { &mut [] }
+    }
+
+    /// [`Ports::sock_rx`] alone.
+    pub fn sock_rx(&mut self) -> &mut [u8] {
+        if self.machine.may_read_socket() { self.machine.down.room(self.down.as_mut()) } else { &mut [] }
+    }
+
+    /// [`Ports::tx`] alone.
+    pub fn tx(&self) -> [&[u8]; 2] {
+        match (self.machine.may_write(), self.machine.own_bytes()) {
+            (None, _) => [&[], &[]],
+            (Some(limit), []) => self.machine.up.ready(self.up.as_ref(), limit),
+            (Some(_), own) => [own, &[]],
+        }
+    }
+
+    /// [`Ports::uart_tx`] alone.
+    pub fn uart_tx(&self) -> &[u8] {
+        if self.machine.uart.writes() {
+            self.machine.down.ready(self.down.as_ref(), usize::MAX)[0]
+        } else {
+            &[]
+        }
     }
 
     /// The next deadline and its name; `None` if only an event can change anything.

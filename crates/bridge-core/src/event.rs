@@ -232,25 +232,11 @@ pub struct Ports<'a> {
     pub uart_rx: &'a mut [u8],
     /// Room for bytes from the socket. With [`Packing::datagrams`](crate::Packing::datagrams), room for a whole datagram.
     pub sock_rx: &'a mut [u8],
-    /// Bytes for the socket, in two parts because the ring wraps. A stream may take any prefix;
+    /// Bytes for the socket, in two parts because the ring wraps (the first is empty only if both are). A stream may take any prefix;
     /// with [`Packing::datagrams`](crate::Packing::datagrams) both parts together are one datagram and go whole.
     pub tx: [&'a [u8]; 2],
     /// Bytes for the UART; any prefix may be taken.
     pub uart_tx: &'a [u8],
-}
-
-/// Which ports can move bytes now, as far as the core is concerned; see [`Ports`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Ready {
-    /// There is room for bytes from the UART.
-    pub uart_rx: bool,
-    /// There is room for bytes from the socket.
-    pub sock_rx: bool,
-    /// There are bytes for the socket.
-    pub tx: bool,
-    /// There are bytes for the UART.
-    pub uart_tx: bool,
 }
 
 /// What the link is doing, for logs and displays.

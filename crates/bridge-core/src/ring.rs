@@ -34,7 +34,7 @@ pub(crate) struct Ring {
 pub(crate) struct Lent<'a> {
     /// Room for the next bytes, contiguous.
     pub(crate) vacant: &'a mut [u8],
-    /// Released bytes that are not sent, in two parts because the ring wraps.
+    /// Released bytes that are not sent, in two parts because the ring wraps; the first is empty only if both are.
     pub(crate) ready: [&'a [u8]; 2],
 }
 
@@ -152,7 +152,32 @@ impl Ring {
         storage[self.index(self.released + at)]
     }
 
-    /// Lends the room behind `end` and at most `limit` of the bytes that are ready.
+    /// Lends the room behind `end`, contiguous.
+    pub(crate) fn room<'a>(&mut self, storage: &'a mut [u8]) -> &'a mut [u8] {
+        self.start_again(storage);
+        let tail = self.head + self.len;
+        if tail < self.capacity {
+            &mut storage[tail..self.capacity]
+        } else {
+            &mut storage[tail - self.capacity..self.head]
+        }
+    }
+
+    /// Lends at most `limit` of the bytes that are released and not sent, as [`Lent::ready`].
+    pub(crate) fn ready<'a>(&self, storage: &'a [u8], limit: usize) -> [&'a [u8]; 2] {
+        let fold = self.capacity;
+        let start = self.head + self.sent;
+        let end = start + self.unsent().min(limit);
+        if end <= fold {
+            [&storage[start..end], &[]]
+        } else if start < fold {
+            [&storage[start..fold], &storage[..end - fold]]
+        } else {
+            [&storage[start - fold..end - fold], &[]]
+        }
+    }
+
+    /// Lends both: room and bytes that are ready never overlap.
     pub(crate) fn lend<'a>(&mut self, storage: &'a mut [u8], limit: usize) -> Lent<'a> {
         self.start_again(storage);
         let ready = self.sent..self.sent + self.unsent().min(limit);
@@ -164,13 +189,12 @@ impl Ring {
             let (second, rest) = storage[..self.capacity].split_at_mut(tail - self.capacity);
             let (vacant, first) = rest.split_at_mut(self.capacity - self.len);
             let fold = first.len();
-            Lent {
-                vacant,
-                ready: [
-                    &first[ready.start.min(fold)..ready.end.min(fold)],
-                    &second[ready.start.saturating_sub(fold)..ready.end.saturating_sub(fold)],
-                ],
-            }
+            let ready = if ready.start < fold {
+                [&first[ready.start..ready.end.min(fold)], &second[..ready.end.saturating_sub(fold)]]
+            } else {
+                [&second[ready.start - fold..ready.end - fold], &[]]
+            };
+            Lent { vacant, ready }
         }
     }
 

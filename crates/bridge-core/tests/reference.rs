@@ -124,7 +124,7 @@ impl World {
     fn apply(&mut self, op: &Op) {
         match *op {
             Op::Uart(n) => {
-                let room = self.bridge.ports().uart_rx;
+                let room = self.bridge.uart_rx();
                 let n = n.min(room.len());
                 for (i, byte) in room[..n].iter_mut().enumerate() {
                     *byte = ((self.uart_sent + i as u64) % 251) as u8;
@@ -133,7 +133,7 @@ impl World {
                 self.tell(Event::UartRx(n));
             }
             Op::Write(n) => {
-                let tx = self.bridge.ports().tx.concat();
+                let tx = self.bridge.tx().concat();
                 let n = n.min(tx.len());
                 if n > 0 {
                     self.socket.as_mut().expect("bytes are lent only to a connection").extend(&tx[..n]);
@@ -147,7 +147,7 @@ impl World {
                 }
             }
             Op::Peer(n) => {
-                let room = self.bridge.ports().sock_rx;
+                let room = self.bridge.sock_rx();
                 let n = n.min(room.len());
                 if n > 0 && !self.peer_closed {
                     for (i, byte) in room[..n].iter_mut().enumerate() {
@@ -158,7 +158,7 @@ impl World {
                 }
             }
             Op::Drain(n) => {
-                let bytes = self.bridge.ports().uart_tx;
+                let bytes = self.bridge.uart_tx();
                 let bytes = bytes[..n.min(bytes.len())].to_vec();
                 self.tell(Event::UartTxDone(bytes.len()));
                 self.device.extend(bytes);
@@ -188,12 +188,16 @@ impl World {
 
     /// What must hold after every step.
     fn check(&mut self) {
-        let ready = self.bridge.ready();
         let ports = self.bridge.ports();
-        assert_eq!(ready.uart_rx, !ports.uart_rx.is_empty());
-        assert_eq!(ready.sock_rx, !ports.sock_rx.is_empty());
-        assert_eq!(ready.tx, !ports.tx.concat().is_empty());
-        assert_eq!(ready.uart_tx, !ports.uart_tx.is_empty());
+        let together =
+            (ports.uart_rx.len(), ports.sock_rx.len(), ports.tx.map(<[u8]>::to_vec), ports.uart_tx.to_vec());
+        let alone = (
+            self.bridge.uart_rx().len(),
+            self.bridge.sock_rx().len(),
+            self.bridge.tx().map(<[u8]>::to_vec),
+            self.bridge.uart_tx().to_vec(),
+        );
+        assert_eq!(alone, together);
         let stats = self.bridge.stats();
         assert_eq!(stats.uart_rx, self.uart_sent);
         assert_eq!(stats.uart_rx, stats.tx_acked + stats.up_dropped + stats.up_held);

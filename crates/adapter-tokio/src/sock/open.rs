@@ -78,7 +78,7 @@ impl Sock for NetSock {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<io::Result<usize>> {
-        let first = if parts[0].is_empty() { parts[1] } else { parts[0] };
+        let first = parts[0];
         match self {
             Self::Tcp(stream) if parts[1].is_empty() => Pin::new(stream).poll_write(cx, first),
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &parts.map(IoSlice::new)),

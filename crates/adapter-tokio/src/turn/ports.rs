@@ -29,11 +29,13 @@ impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
     }
 
     fn read_uart(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let Some(uart) = self.uart.as_mut().filter(|_| !self.asleep.uart_rx && self.bridge.ready().uart_rx)
-        else {
+        let Some(uart) = self.uart.as_mut().filter(|_| !self.asleep.uart_rx) else {
             return Ok(false);
         };
-        let room = self.bridge.ports().uart_rx;
+        let room = self.bridge.uart_rx();
+        if room.is_empty() {
+            return Ok(false);
+        }
         let Poll::Ready(read) = uart.poll_read(cx, room) else {
             self.asleep.uart_rx = true;
             return Ok(false);
@@ -50,10 +52,14 @@ impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
     }
 
     fn write_sock(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let Some(link) = self.link.as_mut().filter(|_| !self.asleep.tx && self.bridge.ready().tx) else {
+        let Some(link) = self.link.as_mut().filter(|_| !self.asleep.tx) else {
             return Ok(false);
         };
-        match link.sock.poll_write(cx, self.bridge.ports().tx) {
+        let parts = self.bridge.tx();
+        if parts[0].is_empty() {
+            return Ok(false);
+        }
+        match link.sock.poll_write(cx, parts) {
             Poll::Pending => {
                 self.asleep.tx = true;
                 return Ok(false);
@@ -73,11 +79,14 @@ impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
     }
 
     fn read_sock(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let ready = !self.asleep.sock_rx && self.bridge.ready().sock_rx;
-        let Some(link) = self.link.as_mut().filter(|link| ready && !link.peer_ended) else {
+        let awake = !self.asleep.sock_rx;
+        let Some(link) = self.link.as_mut().filter(|link| awake && !link.peer_ended) else {
             return Ok(false);
         };
-        let room = self.bridge.ports().sock_rx;
+        let room = self.bridge.sock_rx();
+        if room.is_empty() {
+            return Ok(false);
+        }
         let Poll::Ready(read) = link.sock.poll_read(cx, room) else {
             self.asleep.sock_rx = true;
             return Ok(false);
@@ -106,11 +115,14 @@ impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
     }
 
     fn write_uart(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let Some(uart) = self.uart.as_mut().filter(|_| !self.asleep.uart_tx && self.bridge.ready().uart_tx)
-        else {
+        let Some(uart) = self.uart.as_mut().filter(|_| !self.asleep.uart_tx) else {
             return Ok(false);
         };
-        match uart.poll_write(cx, self.bridge.ports().uart_tx) {
+        let bytes = self.bridge.uart_tx();
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        match uart.poll_write(cx, bytes) {
             Poll::Pending => {
                 self.asleep.uart_tx = true;
                 return Ok(false);

@@ -1,7 +1,7 @@
 //! A byte's way: what may move on each port, and what follows from what has moved.
 
 use super::Machine;
-use crate::event::{Acks, CloseCause, Misuse, Ready};
+use crate::event::{Acks, CloseCause, Misuse};
 use crate::flow::Overflowing;
 use crate::link::{Input, Link};
 use crate::pack::Keep;
@@ -10,14 +10,26 @@ use crate::pack::Keep;
 const DATAGRAM_ROOM: usize = 2048;
 
 impl<const P: usize> Machine<'_, P> {
-    /// Whether bytes may go to the socket, and at most how many at a time: a datagram goes alone.
-    pub(crate) fn may_write(&self) -> (bool, usize) {
+    /// How many bytes may go to the socket at a time: a datagram goes alone. `None` if none may.
+    pub(crate) fn may_write(&self) -> Option<usize> {
         let writes = matches!(&self.link, Link::Up(connection) if connection.writes());
-        let limit = match self.keep {
+        writes.then(|| match self.keep {
             Keep::Exactly => self.packer.next_to_send(&self.up).map_or(0, |end| end - self.up.in_flight()),
             Keep::No | Keep::Roughly => usize::MAX,
-        };
-        (writes, limit)
+        })
+    }
+
+    /// What the connection has to say for itself, before any byte of the UART.
+    pub(crate) fn own_bytes(&self) -> &[u8] {
+        match &self.link {
+            Link::Up(connection) => connection.own.rest(),
+            Link::NoIp { .. }
+            | Link::Parked
+            | Link::BackOff { .. }
+            | Link::Dialing { .. }
+            | Link::Abandoning { .. }
+            | Link::Finished => &[],
+        }
     }
 
     pub(crate) fn may_read_uart(&self) -> bool {
@@ -34,27 +46,6 @@ impl<const P: usize> Machine<'_, P> {
             (self.down.capacity() - self.down.len()) >= self.down.capacity().div_ceil(4)
         };
         reads && roomy
-    }
-
-    pub(crate) fn ready(&self) -> Ready {
-        let tx = match &self.link {
-            Link::Up(connection) if connection.writes() => {
-                !connection.own.rest().is_empty() || self.up.unsent() > 0
-            }
-            Link::Up(_)
-            | Link::NoIp { .. }
-            | Link::Parked
-            | Link::BackOff { .. }
-            | Link::Dialing { .. }
-            | Link::Abandoning { .. }
-            | Link::Finished => false,
-        };
-        Ready {
-            uart_rx: self.may_read_uart() && self.up.vacant() > 0,
-            sock_rx: self.may_read_socket(),
-            tx,
-            uart_tx: self.uart.writes() && !self.down.is_empty(),
-        }
     }
 
     pub(super) fn uart_rx(&mut self, n: usize, storage: &mut [u8]) -> Result<(), Misuse> {
@@ -97,15 +88,15 @@ impl<const P: usize> Machine<'_, P> {
     }
 
     pub(super) fn tx_done(&mut self, n: usize) -> Result<(), Misuse> {
-        let (writes, limit) = self.may_write();
+        let limit = self.may_write();
         let Link::Up(connection) = &mut self.link else {
             return Err(Misuse::NoConnection);
         };
         let own = connection.own.rest().len();
-        let lent = match own {
-            _ if !writes => 0,
-            0 => self.up.unsent().min(limit),
-            own => own,
+        let lent = match (limit, own) {
+            (None, _) => 0,
+            (Some(limit), 0) => self.up.unsent().min(limit),
+            (Some(_), own) => own,
         };
         within(n, lent)?;
         if self.keep == Keep::Exactly && n != lent {
