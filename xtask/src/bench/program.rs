@@ -15,6 +15,8 @@ use crate::step::{self, cargo};
 pub(super) enum Program {
     /// The least that any relay can do: `src/bin/limit.rs`.
     Limit,
+    /// The limit once more, as if it were another program: its ratio to the limit shows what a ratio is worth.
+    Again,
     /// Ours.
     Uartbridge,
     /// socat, with the options that people use for this.
@@ -53,6 +55,7 @@ impl Program {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Limit => "limit",
+            Self::Again => "limit again",
             Self::Uartbridge => "uartbridge",
             Self::Socat => "socat",
             Self::Ser2net => "ser2net",
@@ -65,7 +68,7 @@ impl Program {
     /// The program cannot be run.
     pub(super) fn version(self) -> Result<String> {
         let (flag, line) = match self {
-            Self::Limit => return Ok("limit (`xtask/src/bin/limit.rs`)".into()),
+            Self::Limit | Self::Again => return Ok(format!("{} (`xtask/src/bin/limit.rs`)", self.name())),
             Self::Uartbridge => ("--version", 0),
             Self::Socat => ("-V", 1),
             Self::Ser2net => ("-v", 0),
@@ -81,14 +84,14 @@ impl Program {
     pub(super) fn listens(self) -> bool {
         match self {
             Self::Ser2net => true,
-            Self::Limit | Self::Uartbridge | Self::Socat => false,
+            Self::Limit | Self::Again | Self::Uartbridge | Self::Socat => false,
         }
     }
 
     /// Whether one process relays many ports.
     pub(super) fn many_ports(self) -> bool {
         match self {
-            Self::Limit | Self::Uartbridge | Self::Ser2net => true,
+            Self::Limit | Self::Again | Self::Uartbridge | Self::Ser2net => true,
             Self::Socat => false,
         }
     }
@@ -101,7 +104,7 @@ impl Program {
         let start = || self.path().map(Command::new);
         let mut command = start()?;
         match (self, pairs) {
-            (Self::Limit, pairs) => {
+            (Self::Limit | Self::Again, pairs) => {
                 for Pair { tty, tcp } in pairs {
                     command.arg(tty).arg(format!("127.0.0.1:{tcp}"));
                 }
@@ -131,7 +134,8 @@ impl Program {
 
     fn path(self) -> Result<PathBuf> {
         match self {
-            Self::Limit | Self::Uartbridge => Ok(step::target_dir()?.join("release").join(self.name())),
+            Self::Limit | Self::Again => Ok(step::target_dir()?.join("release").join(Self::Limit.name())),
+            Self::Uartbridge => Ok(step::target_dir()?.join("release").join(self.name())),
             Self::Socat | Self::Ser2net => {
                 setup::find(self.name()).with_context(|| format!("no {}: cargo xtask setup", self.name()))
             }

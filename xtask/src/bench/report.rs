@@ -77,7 +77,7 @@ impl Report {
 const METHOD: &str = ".\n\nEach program relays between a pseudo-terminal, whose other end the bench holds as the device, and a TCP connection \
 over loopback, whose other end the bench holds too; every byte is compared with what was sent. Programs take turns within each round; a ratio \
 is the median of the ratios within the rounds. *limit* is the least that a relay can do: read, write, level-triggered epoll, no policy, \
-no reconnect. ser2net runs with its default settings, among them a delay of 1 ms or more before it sends (`chardelay`). \
+no reconnect; *limit again* is the same program as another entrant, and its ratio shows how far a ratio can be trusted. ser2net runs with its default settings, among them a delay of 1 ms or more before it sends (`chardelay`). \
 The bench itself and the kernel's pty worker share the processors with the program under test.";
 
 impl Section {

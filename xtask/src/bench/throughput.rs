@@ -46,7 +46,7 @@ const MIB: f64 = (1_u64 << 20) as f64;
 /// # Errors
 /// None: a program that fails is noted.
 pub(super) fn run(entrants: &mut Entrants, quick: bool) -> Result<Vec<Section>> {
-    let (rounds, window) = if quick { (3, 100) } else { (7, 250) };
+    let (rounds, window) = if quick { (3, 100) } else { (21, 100) };
     let window = Duration::from_millis(window);
     let mut columns = vec!["load".to_owned()];
     columns.extend(entrants.names().into_iter().map(str::to_owned));
