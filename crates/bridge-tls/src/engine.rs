@@ -198,7 +198,7 @@ impl<S: Side> Engine<S> {
         };
         // A server could already encrypt for a client that it has not heard the end of: it waits.
         let next = match next {
-            Ok(Next::Open) if self.side.common().is_handshaking() => Ok(Next::Blocked),
+            Ok(Next::Open) if self.is_handshaking() => Ok(Next::Blocked),
             next => next,
         };
         (discard, next.map_err(|error| self.failure(&error)))
@@ -259,6 +259,10 @@ impl<S: Side> Engine<S> {
 
     pub(crate) fn tickets(&self) -> u32 {
         self.side.tickets()
+    }
+
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.side.common().is_handshaking()
     }
 
     pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {

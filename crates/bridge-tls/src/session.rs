@@ -134,16 +134,15 @@ impl<S: Side> Session<S> {
         while !matches!(self.phase, Phase::Failed(_) | Phase::Closed) && self.pending.is_empty() {
             let (count, next) = self.step(input, output, &mut plain[taken..]);
             taken += count;
+            if !self.engine.is_handshaking() {
+                // Data may come in the same breath as the peer's last message.
+                self.establish(now, count > 0 || !self.pending.is_empty());
+            }
             match next {
                 Ok(Next::Step) => {}
                 Ok(Next::PeerClosed) => self.peer_closed = true,
                 Ok(Next::Closed) => self.phase = Phase::Closed,
-                Ok(Next::Blocked) => {
-                    self.judge_standstill(input);
-                    break;
-                }
-                Ok(Next::Open) => {
-                    self.establish(now);
+                Ok(Next::Blocked | Next::Open) => {
                     self.judge_standstill(input);
                     break;
                 }
@@ -181,13 +180,14 @@ impl<S: Side> Session<S> {
 
     /// The handshake is over for us. Only a server in TLS 1.3 has its verdict on the peer still to tell: in 1.2 it comes
     /// first (RFC 5246 §7.3), and a client's verdict is its own last message.
-    fn establish(&mut self, now: Duration) {
+    /// `heard`: the peer has said something since.
+    fn establish(&mut self, now: Duration, heard: bool) {
         if !matches!(self.phase, Phase::Handshaking) {
             return;
         }
         self.phase = Phase::Unproven(Proof { flight: self.cipher_total, held_since: None, asked: now });
         let tls12 = self.engine.facts().is_some_and(|facts| facts.version == Version::Tls12);
-        if S::IS_SERVER || tls12 || self.engine.tickets() > 0 {
+        if S::IS_SERVER || tls12 || heard || self.engine.tickets() > 0 {
             self.prove();
         }
     }

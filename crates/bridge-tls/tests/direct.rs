@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use uartbridge_tls::{Misuse, Trust};
+use uartbridge_tls::{Misuse, State, Trust};
 
 #[test]
 fn ciphertext_can_be_received_straight_into_the_readers_memory() {
@@ -26,4 +26,23 @@ fn ciphertext_can_be_received_straight_into_the_readers_memory() {
     let lent = pair.client.ports().rx.len();
     let misuse = pair.client.receive(pair.now, lent + 1, &mut plain);
     assert_eq!(misuse, Err(Misuse::MoreThanLent { reported: lent + 1, lent }));
+}
+
+#[test]
+fn a_server_may_speak_in_the_same_breath_as_its_finished() {
+    let authority = Authority::new("ours");
+    let config = config(settings(Trust::Authorities(authority.roots())));
+    for tls13 in [true, false] {
+        let mut server = server(&authority.server(), None, tls13);
+        server.send_half_rtt_data = true;
+        server.send_tls13_tickets = 0;
+        let mut pair = Pair::new(&config, server);
+        pair.server_writes(b"at once");
+        pair.run();
+        assert_eq!(pair.client.state(), State::Proven, "TLS 1.3: {tls13}");
+        assert_eq!(pair.client_reads(), b"at once");
+        assert_eq!(pair.client.write_plain(b"answer"), 6);
+        pair.run();
+        assert_eq!(pair.server_reads(), b"answer");
+    }
 }

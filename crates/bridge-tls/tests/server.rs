@@ -232,6 +232,22 @@ fn nothing_is_said_before_the_client_has_finished() {
 }
 
 #[test]
+fn a_client_may_speak_in_the_same_breath_as_its_finished() {
+    let authority = Authority::new("ours");
+    for tls13 in [true, false] {
+        let certificate = authority.client();
+        let mut pair = Pair::new(&required(&authority), &client(&authority, Some(&certificate), tls13));
+        pair.client.writer().write_all(b"at once").expect("buffered");
+        pair.run();
+        assert_eq!(pair.server.state(), State::Proven, "TLS 1.3: {tls13}");
+        assert_eq!(pair.server_reads(), b"at once");
+        assert_eq!(pair.server.write_plain(b"answer"), 6);
+        pair.run();
+        assert_eq!(pair.client_reads(), b"answer");
+    }
+}
+
+#[test]
 fn sessions_are_taken_up_again_while_the_tickets_last() {
     let authority = Authority::new("ours");
     let certificate = authority.client();

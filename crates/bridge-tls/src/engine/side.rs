@@ -3,6 +3,7 @@
 use super::{Config, ServerConfig};
 use crate::failure::{Failure, Objection};
 use crate::settings::SetupError;
+use core::fmt;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -26,6 +27,18 @@ pub struct ServerSide {
 
 impl Side for ClientSide {}
 impl Side for ServerSide {}
+
+impl fmt::Debug for ClientSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSide").field("identified", &self.identified).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerSide").finish_non_exhaustive()
+    }
+}
 
 /// A trait that nobody else can implement, because its methods name rustls.
 pub(crate) mod sealed {
