@@ -37,13 +37,25 @@ pub(crate) const NEEDS: &[Need] = &[
     Need {
         tool: "openssl",
         package: "openssl",
-        purpose: "TLS server that the tests connect to",
+        purpose: "TLS server and client of the tests",
         by: By::Tests,
     },
     Need {
         tool: "socat",
         package: "socat",
         purpose: "outside oracle of the tests, rival in the bench",
+        by: By::Tests,
+    },
+    Need {
+        tool: "stunnel",
+        package: "stunnel4",
+        purpose: "TLS client that the tests let in (Debian also enables it as a service, which does nothing without a configuration)",
+        by: By::Tests,
+    },
+    Need {
+        tool: "testssl",
+        package: "testssl.sh",
+        purpose: "looks for weaknesses of the TLS listener",
         by: By::Tests,
     },
     Need { tool: "qemu-system-arm", package: "qemu-system-arm", purpose: "runs the firmware", by: By::Tests },

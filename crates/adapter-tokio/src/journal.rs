@@ -172,7 +172,7 @@ mod tests {
         let (dialing, open) = (LinkState::Connecting(PeerIndex(0)), LinkState::Open(PeerIndex(0)));
         let pause = LinkState::BackOff(Duration::from_millis(10));
         let mut journal = Journal::default();
-        let peer = format!("{LISTENING}127.0.0.1:4000");
+        let peer = format!("tcp{LISTENING}127.0.0.1:4000");
         assert_eq!(said(&mut journal, LinkState::BackOff(Duration::ZERO), &peer), None);
         let waiting = Some(format!("waiting for a client at {peer}"));
         assert_eq!(said(&mut journal, dialing, &peer), waiting);

@@ -1,21 +1,21 @@
 //! The network end on Linux: peers, connections, acknowledgements.
 
 mod connect;
+mod handshakes;
+mod listener;
 mod open;
 mod tls;
 
-use std::fmt;
-use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::{Interval, interval};
 use uartbridge_core::{CloseReason, PeerIndex};
 
+pub(crate) use listener::LISTENING;
 pub use open::{NetSock, Stdio, Udp};
 pub use tls::Tls;
 
@@ -23,6 +23,7 @@ use crate::endpoint::{NetEndpoint, UartEndpoint};
 use crate::ends::{Dial, DialError, Dialing, Expiry};
 use crate::tls::ClientSetup;
 use crate::uart::Uart;
+use listener::Listener;
 
 /// How long a dead connection may look alive, in the kernel's terms.
 #[derive(Clone, Copy, Debug)]
@@ -49,20 +50,6 @@ pub struct Peers {
     broken: Arc<OnceLock<String>>,
 }
 
-#[derive(Debug)]
-struct Listener {
-    socket: Arc<TcpListener>,
-    /// What it is bound to.
-    at: SocketAddr,
-    takeover: bool,
-    /// The client that takes the place of the present one.
-    newcomer: Option<(TcpStream, SocketAddr)>,
-    /// The present client, or the last one.
-    client: Client,
-}
-
-type Client = Arc<Mutex<Option<SocketAddr>>>;
-
 /// Why there is no way to the peers, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrepareError {
@@ -81,36 +68,12 @@ impl Peers {
     /// See [`PrepareError`].
     pub async fn new(peers: Vec<NetEndpoint>, options: TcpOptions) -> Result<Self, PrepareError> {
         let listener = match peers.first() {
-            Some(endpoint @ NetEndpoint::TcpListen { host, port, takeover }) => {
-                let (socket, at) = connect::listen(host, *port)
-                    .await
-                    .map_err(|error| format!("{endpoint}: cannot listen: {}", connect::advice(&error)))
-                    .map_err(PrepareError::Listen)?;
-                if !at.ip().to_canonical().is_loopback() {
-                    tracing::warn!(
-                        "{endpoint}: whoever reaches this port can use the UART, without a password and in plain \
-                         text; tcp-listen://127.0.0.1:{} is for this machine only",
-                        at.port()
-                    );
-                }
-                let client = Client::default();
-                Some(Listener { socket: Arc::new(socket), at, takeover: *takeover, newcomer: None, client })
-            }
-            Some(endpoint @ NetEndpoint::TlsListen { .. }) => {
-                let what = format!("{endpoint}: this version does not do TLS yet, only tcp-listen://");
-                return Err(PrepareError::Listen(what));
-            }
-            Some(
-                NetEndpoint::Tcp { .. }
-                | NetEndpoint::Tls { .. }
-                | NetEndpoint::Udp { .. }
-                | NetEndpoint::Unix { .. }
-                | NetEndpoint::Stdio,
-            )
-            | None => None,
+            Some(endpoint) => Listener::new(endpoint, options).await?,
+            None => None,
         };
         let tls = peers.iter().map(tls_setup).collect::<Result<Vec<_>, _>>()?;
-        let daily = tls.iter().any(Option::is_some).then(|| interval(DAY));
+        let dated = tls.iter().any(Option::is_some) || listener.as_ref().is_some_and(Listener::has_dates);
+        let daily = dated.then(|| interval(DAY));
         let turns = vec![0; peers.len()];
         Ok(Self { peers, options, listener, tls, daily, turns, broken: Arc::default() })
     }
@@ -119,6 +82,7 @@ impl Peers {
     fn poll_dates(&mut self, cx: &mut Context<'_>) {
         while self.daily.as_mut().is_some_and(|daily| daily.poll_tick(cx).is_ready()) {
             self.tls.iter_mut().flatten().for_each(ClientSetup::warn);
+            self.listener.iter_mut().for_each(Listener::warn);
         }
     }
 }
@@ -152,10 +116,8 @@ impl Dial for Peers {
                 (NetEndpoint::Tcp { host, port }, _) => {
                     connect::tcp(host, *port, options).await.map(NetSock::Tcp)
                 }
-                (NetEndpoint::TcpListen { .. }, Some(client)) => client
-                    .await
-                    .and_then(|stream| connect::configure(&stream, options).map(|()| NetSock::Tcp(stream))),
-                (NetEndpoint::TcpListen { .. } | NetEndpoint::TlsListen { .. }, _) => {
+                (NetEndpoint::TcpListen { .. } | NetEndpoint::TlsListen { .. }, Some(client)) => client.await,
+                (NetEndpoint::TcpListen { .. } | NetEndpoint::TlsListen { .. }, None) => {
                     Err(io::ErrorKind::NotConnected.into())
                 }
                 (NetEndpoint::Tls { host, port, .. }, _) => {
@@ -195,30 +157,15 @@ impl Dial for Peers {
     }
 
     fn expiries(&self) -> Vec<Expiry> {
-        self.tls.iter().flatten().flat_map(ClientSetup::expiries).cloned().collect()
+        let clients = self.tls.iter().flatten().flat_map(ClientSetup::expiries).cloned();
+        clients.chain(self.listener.iter().flat_map(Listener::expiries)).collect()
     }
 
     fn poll_takeover(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_dates(cx);
-        let Some(listener) = &mut self.listener else {
-            return Poll::Pending;
-        };
-        loop {
-            match ready!(listener.socket.poll_accept(cx)) {
-                Ok((stream, from)) if listener.takeover => {
-                    tracing::info!("{from} takes the place of the present client");
-                    listener.newcomer = Some((stream, from));
-                    return Poll::Ready(());
-                }
-                Ok((_, from)) => {
-                    tracing::warn!("{from} was turned away: one client at a time (takeover=yes changes that)")
-                }
-                // Out of descriptors, or the client has left again: the present connection goes on.
-                Err(error) => {
-                    tracing::warn!("cannot accept a client: {}", plain(&error));
-                    return Poll::Pending;
-                }
-            }
+        match &mut self.listener {
+            Some(listener) => listener.poll_takeover(cx),
+            None => Poll::Pending,
         }
     }
 }
@@ -243,35 +190,6 @@ fn tls_setup(peer: &NetEndpoint) -> Result<Option<ClientSetup>, PrepareError> {
 
 /// How often the dates of certificates are looked at while a connection lasts.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-impl Listener {
-    /// The next client: the one that takes over, or the next that connects.
-    fn next(&mut self) -> impl Future<Output = io::Result<TcpStream>> + use<> {
-        let (socket, newcomer) = (Arc::clone(&self.socket), self.newcomer.take());
-        let client = Arc::clone(&self.client);
-        *client.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        async move {
-            let (stream, from) = match newcomer {
-                Some(newcomer) => newcomer,
-                None => socket.accept().await?,
-            };
-            *client.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
-            Ok(stream)
-        }
-    }
-}
-
-impl fmt::Display for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(client) = *self.client.lock().unwrap_or_else(PoisonError::into_inner) {
-            write!(f, "{client} at ")?;
-        }
-        write!(f, "{LISTENING}{}", self.at)
-    }
-}
-
-/// What a listener's name has before its address.
-pub(crate) const LISTENING: &str = "tcp-listen://";
 
 /// The core's word for an error of the network stack.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list is open")]
@@ -304,6 +222,8 @@ pub(crate) fn plain(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[tokio::test]

@@ -3,6 +3,9 @@
 mod client;
 mod expiry;
 mod files;
+mod kept;
+mod server;
+mod subject;
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,6 +14,8 @@ use uartbridge_tls::CryptoProvider;
 use crate::endpoint::NetEndpoint;
 pub(crate) use client::ClientSetup;
 pub use expiry::Expiry;
+pub(crate) use kept::Kept;
+pub(crate) use subject::subject;
 
 /// Whether the files that this end names can be used. Nothing is connected.
 ///
@@ -19,8 +24,8 @@ pub use expiry::Expiry;
 pub fn check(end: &NetEndpoint) -> Result<(), String> {
     match end {
         NetEndpoint::Tls { host, tls, .. } => ClientSetup::new(host, tls).map(drop),
-        NetEndpoint::TlsListen { .. }
-        | NetEndpoint::Tcp { .. }
+        NetEndpoint::TlsListen { tls, .. } => Kept::new(tls.clone()).map(drop),
+        NetEndpoint::Tcp { .. }
         | NetEndpoint::TcpListen { .. }
         | NetEndpoint::Udp { .. }
         | NetEndpoint::Unix { .. }

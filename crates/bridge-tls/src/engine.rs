@@ -291,6 +291,8 @@ impl<S: Side> Engine<S> {
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
                 | PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled
+                // A client that knows no other hash than those of TLS 1.1; rustls looks at this first.
+                | PeerIncompatible::SignatureAlgorithmsExtensionRequired
                 | PeerIncompatible::SupportedVersionsExtensionRequired,
             ) => Failure::ProtocolVersion,
             Error::PeerIncompatible(_) => Failure::NothingInCommon,

@@ -29,7 +29,8 @@ pub(super) struct Cli {
     /// The UART side: /dev/ttyUSB0, pty:/tmp/tty0, unix:/path or - (standard input and output)
     #[arg(value_name = "UART")]
     pub(super) uart: Option<String>,
-    /// The network side: host:4000, tcp-listen://:4000, udp://host:4000, unix:/path or -; several with commas
+    /// The network side: host:4000, tls://host:4433, tcp-listen://:4000, tls-listen://:4433?cert=FILE&key=FILE,
+    /// udp://host:4000, unix:/path or -; several with commas
     #[arg(value_name = "NET")]
     pub(super) net: Option<String>,
     /// One more peer to turn to when the others fail; may be given again
@@ -202,6 +203,10 @@ Examples:
   uartbridge '/dev/ttyS1?baud=9600&mode=7E1&flow=rtscts' tcp-listen://:4000
         wait for a TCP client on 127.0.0.1; tcp-listen://0.0.0.0:4000 lets
         everybody in
+  uartbridge certs certs
+        certificates for trying TLS out, and the commands to try
+  uartbridge /dev/ttyUSB0 'tls://a.example:4433?ca=ca.pem&cert=me.pem&key=me.key'
+        mutual TLS; tls-listen:// is the other side
   uartbridge '/dev/ttyS1?rs485=on' udp://192.0.2.1:4000 --pack-gap 20ms
         an RS-485 bus, a datagram for each packet
   uartbridge pty:/tmp/tty0 a.example:4000,b.example:4000 --greeting 'ID 17\\r\\n'
@@ -218,6 +223,13 @@ Settings of a serial port, after ? and with & between them:
   low-latency=on|off   exclusive=on|off
   rs485=on|off   rs485-before=TIME   rs485-after=TIME
   rs485-rts-on-send=on|off   rs485-rx-during-tx=on|off
+
+Settings of tls://, likewise (FILE: PEM or DER):
+  ca=FILE   pin=sha256:HEX   cert=FILE   key=FILE   sni=NAME   alpn=PROTOCOL
+  insecure=verify-nobody
+Settings of tls-listen://:
+  cert=FILE   key=FILE   ca=FILE   client=none|optional|required
+  alpn=PROTOCOL   takeover=on|off
 
 Times are written 500ms, 15s or 1m30s, and off where a rule can be switched
 off; sizes 4096, 64KiB or 1MiB.

@@ -31,7 +31,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "POLICY", help_heading = BUFFERS)]
     pub(super) overflow: Option<Overflow>,
 
-    /// Limit for looking up a name and connecting [default: 15s; tcp-listen: off]
+    /// Limit for looking up a name and connecting [default: 15s; listeners: off]
     #[arg(long, value_name = "TIME", help_heading = LINK)]
     pub(super) connect_timeout: Option<Span>,
     /// Limit for closing in order [default: 5s]
@@ -43,16 +43,16 @@ pub(super) struct Options {
     /// Pause between attempts to open an absent UART [default: 500ms]
     #[arg(long, value_name = "TIME", help_heading = LINK)]
     pub(super) uart_retry: Option<Span>,
-    /// Longest pause after the first failure; it doubles with each one [default: 1s; tcp-listen: 10ms]
+    /// Longest pause after the first failure; it doubles with each one [default: 1s; listeners: 10ms]
     #[arg(long, value_name = "TIME", help_heading = LINK)]
     pub(super) backoff_first: Option<Span>,
-    /// Longest pause after any failure [default: 30s; tcp-listen: 10ms]
+    /// Longest pause after any failure [default: 30s; listeners: 10ms]
     #[arg(long, value_name = "TIME", help_heading = LINK)]
     pub(super) backoff_max: Option<Span>,
-    /// Draw the pause at random, from 0 to its bound [default: on; tcp-listen: off]
+    /// Draw the pause at random, from 0 to its bound [default: on; listeners: off]
     #[arg(long, value_name = "on|off", help_heading = LINK)]
     pub(super) backoff_jitter: Option<Switch>,
-    /// A connection that lasted this long ends a row of failures [default: 10s; tcp-listen:
+    /// A connection that lasted this long ends a row of failures [default: 10s; listeners:
     /// 0s]
     #[arg(long, value_name = "TIME", help_heading = LINK)]
     pub(super) stable_after: Option<Span>,

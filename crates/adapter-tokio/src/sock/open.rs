@@ -12,6 +12,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket, UnixStream};
 use uartbridge_core::Acks;
+use uartbridge_tls::{ClientSide, ServerSide};
 
 use super::plain;
 use super::tls::Tls;
@@ -25,7 +26,9 @@ pub enum NetSock {
     /// A TCP connection.
     Tcp(TcpStream),
     /// A TLS connection, as a client.
-    Tls(Box<Tls>),
+    Tls(Box<Tls<ClientSide>>),
+    /// A TLS connection, as a server.
+    TlsServed(Box<Tls<ServerSide>>),
     /// A connected UDP socket.
     Udp(Udp),
     /// A Unix stream socket.
@@ -58,6 +61,7 @@ impl Sock for NetSock {
         match self {
             Self::Tcp(stream) => poll_stream(Pin::new(stream), cx, buf),
             Self::Tls(tls) => tls.poll_read(cx, buf),
+            Self::TlsServed(tls) => tls.poll_read(cx, buf),
             Self::Unix(stream) => poll_stream(Pin::new(stream), cx, buf),
             Self::Udp(Udp { refused, .. }) if refused.is_some() => {
                 Poll::Ready(refused.take().map_or(Ok(SockRead::Ended), Err))
@@ -83,6 +87,7 @@ impl Sock for NetSock {
             Self::Tcp(stream) if parts[1].is_empty() => Pin::new(stream).poll_write(cx, first),
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &parts.map(IoSlice::new)),
             Self::Tls(tls) => tls.poll_write(cx, parts),
+            Self::TlsServed(tls) => tls.poll_write(cx, parts),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, first),
             Self::Udp(udp) => udp.poll_send(cx, parts).map(Ok),
             Self::Stdio(Stdio { pipe, broken, .. }) => match ready!(UartEnd::poll_write(pipe, cx, first)) {
@@ -98,7 +103,7 @@ impl Sock for NetSock {
 
     fn acks(&self) -> Acks {
         match self {
-            Self::Tcp(_) | Self::Tls(_) => Acks::Peer,
+            Self::Tcp(_) | Self::Tls(_) | Self::TlsServed(_) => Acks::Peer,
             Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => Acks::OnWrite,
         }
     }
@@ -107,6 +112,7 @@ impl Sock for NetSock {
         match self {
             Self::Tcp(stream) => output_queue(stream.as_fd()).ok(),
             Self::Tls(tls) => tls.unacked(),
+            Self::TlsServed(tls) => tls.unacked(),
             Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => None,
         }
     }
@@ -114,6 +120,10 @@ impl Sock for NetSock {
     fn details(&self) -> Option<String> {
         match self {
             Self::Tls(tls) => tls.details(),
+            Self::TlsServed(tls) => match (tls.details(), tls.client()) {
+                (Some(details), Some(client)) => Some(format!("{details}, client {client}")),
+                (details, _) => details,
+            },
             Self::Tcp(_) | Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => None,
         }
     }
@@ -121,6 +131,7 @@ impl Sock for NetSock {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tls(tls) => tls.poll_flush(cx),
+            Self::TlsServed(tls) => tls.poll_flush(cx),
             Self::Tcp(_) | Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => Poll::Ready(Ok(())),
         }
     }
@@ -129,6 +140,7 @@ impl Sock for NetSock {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(tls) => tls.poll_shutdown(cx),
+            Self::TlsServed(tls) => tls.poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Udp(Udp { shut, .. }) | Self::Stdio(Stdio { shut, .. }) => {
                 // No FIN will come of these: the end of reading is our own to report.
@@ -146,6 +158,7 @@ impl Sock for NetSock {
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             }
             Self::Tls(tls) => tls.abort(),
+            Self::TlsServed(tls) => tls.abort(),
             Self::Udp(_) | Self::Unix(_) | Self::Stdio(_) => {}
         }
     }

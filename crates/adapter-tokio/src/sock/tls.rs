@@ -1,4 +1,4 @@
-//! A TLS connection over a TCP socket, as a client.
+//! A TLS connection over a TCP socket, of a client and of a server.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,18 +10,22 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use uartbridge_core::CloseReason;
-use uartbridge_tls::{Client, Config, Event, Failure, Misuse, State};
+use uartbridge_tls::{
+    Client, ClientSide, Config, Connection, Event, Failure, Misuse, Refusal, Server, ServerConfig,
+    ServerSide, Side, State,
+};
 
 use super::{plain, reason};
 use crate::ends::{DialError, SockRead};
 use crate::ioctl::output_queue;
 use crate::storage::Storage;
+use crate::tls::subject;
 
-/// An open connection: the handshake is over, and the server has accepted us.
+/// An open connection: the handshake is over, and each side has accepted the other.
 #[derive(Debug)]
-pub struct Tls {
+pub struct Tls<S: Side> {
     stream: TcpStream,
-    client: Client<Storage, Storage>,
+    connection: Connection<S, Storage, Storage>,
     start: Instant,
     /// Bytes of ciphertext that the kernel took.
     sent: u64,
@@ -35,40 +39,84 @@ pub struct Tls {
 const BUFFER: usize = 4 * (16_384 + 512);
 
 /// Makes `stream` a TLS connection to the server `name`, and says so if nobody is verified.
-pub(super) async fn connect(stream: TcpStream, config: &Config, name: &str) -> Result<Tls, DialError> {
-    let tls = Tls::connect(stream, config, name).await?;
+pub(super) async fn connect(
+    stream: TcpStream,
+    config: &Config,
+    name: &str,
+) -> Result<Tls<ClientSide>, DialError> {
+    let (input, output) = buffers().map_err(failed)?;
+    let client = Client::new(config, name, input, output)
+        .map_err(|error| DialError { permanent: true, ..failed(error.to_string()) })?;
+    let mut tls = Tls::new(stream, client);
+    match tls.handshake().await {
+        Ok(()) => {}
+        Err(Halt::Failed(failure)) => return Err(tls.refused(failure)),
+        Err(Halt::Misuse(misuse)) => return Err(failed(misuse.to_string())),
+    }
     if config.insecure() {
         tracing::warn!("nobody is verified (insecure=verify-nobody): whoever answered as {name} is believed");
     }
     Ok(tls)
 }
 
-impl Tls {
-    /// Makes `stream` a TLS connection to the server `name`. Dropping the future gives it up.
-    async fn connect(stream: TcpStream, config: &Config, name: &str) -> Result<Self, DialError> {
-        let buffer = || Storage::new(BUFFER).map_err(|error| failed(format!("no memory for TLS: {error}")));
-        let client = Client::new(config, name, buffer()?, buffer()?)
-            .map_err(|error| DialError { permanent: true, ..failed(error.to_string()) })?;
-        let start = Instant::now();
-        let mut tls = Self { stream, client, start, sent: 0, broken: None, shut: false };
+/// Makes `stream` a TLS connection from a client. If nothing comes of it: why, in words, and the socket, on which the
+/// client can still be told the same.
+pub(super) async fn accept(
+    stream: TcpStream,
+    config: &ServerConfig,
+) -> Result<Tls<ServerSide>, (String, Option<TcpStream>)> {
+    let (input, output) = buffers().map_err(|what| (what, None))?;
+    let server = Server::new(config, input, output).map_err(|error| (error.to_string(), None))?;
+    let mut tls = Tls::new(stream, server);
+    match tls.handshake().await {
+        Ok(()) => Ok(tls),
+        Err(Halt::Failed(failure)) => {
+            let what = match &tls.broken {
+                Some(error) => format!("{} ({})", Refusal(failure), plain(error)),
+                None => Refusal(failure).to_string(),
+            };
+            Err((what, Some(tls.stream)))
+        }
+        Err(Halt::Misuse(misuse)) => Err((misuse.to_string(), None)),
+    }
+}
+
+fn buffers() -> Result<(Storage, Storage), String> {
+    let buffer = || Storage::new(BUFFER).map_err(|error| format!("no memory for TLS: {error}"));
+    Ok((buffer()?, buffer()?))
+}
+
+/// Why a handshake came to nothing.
+enum Halt {
+    Failed(Failure),
+    Misuse(Misuse),
+}
+
+impl<S: Side> Tls<S> {
+    fn new(stream: TcpStream, connection: Connection<S, Storage, Storage>) -> Self {
+        Self { stream, connection, start: Instant::now(), sent: 0, broken: None, shut: false }
+    }
+
+    /// Dropping the future gives it up.
+    async fn handshake(&mut self) -> Result<(), Halt> {
         loop {
-            // Nothing is read by anybody yet, and what the server says first stays where it is.
-            tls.write_now();
-            match tls.client.state() {
-                State::Proven => return Ok(tls),
+            // Nothing is read by anybody yet, and what the peer says first stays where it is.
+            self.write_now();
+            match self.connection.state() {
+                State::Proven => return Ok(()),
                 State::Handshaking | State::Unproven => {}
-                State::Failed(failure) => return Err(tls.refused(failure)),
-                State::Closing | State::Closed => return Err(tls.refused(Failure::ClosedInHandshake)),
+                State::Failed(failure) => return Err(Halt::Failed(failure)),
+                State::Closing | State::Closed => return Err(Halt::Failed(Failure::ClosedInHandshake)),
             }
-            tls.one_event().await.map_err(|misuse| failed(misuse.to_string()))?;
+            self.one_event().await.map_err(Halt::Misuse)?;
         }
     }
 
     /// Waits for ciphertext, for room for it, or for the time to look at acknowledgements.
     async fn one_event(&mut self) -> Result<(), Misuse> {
-        let writes = self.broken.is_none() && !self.client.ports().tx.is_empty();
+        let writes = self.broken.is_none() && !self.connection.ports().tx.is_empty();
         let interest = if writes { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        let deadline = self.client.poll_timeout();
+        let deadline = self.connection.poll_timeout();
         let due = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until((self.start + at).into()).await,
@@ -87,18 +135,18 @@ impl Tls {
     }
 
     fn read_now(&mut self) -> Result<(), Misuse> {
-        match self.stream.try_read(self.client.ports().rx) {
+        match self.stream.try_read(self.connection.ports().rx) {
             Ok(0) => self.eof(None),
-            Ok(count) => self.client.handle(self.start.elapsed(), Event::Rx(count)),
+            Ok(count) => self.connection.handle(self.start.elapsed(), Event::Rx(count)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => self.eof(Some(error)),
         }
     }
 
-    /// Writes what the socket takes at once. A server that has refused us may have gone: its reason is still to be read.
+    /// Writes what the socket takes at once. A peer that has refused us may have gone: its reason is still to be read.
     fn write_now(&mut self) {
         while self.broken.is_none() {
-            let tx = self.client.ports().tx;
+            let tx = self.connection.ports().tx;
             if tx.is_empty() {
                 return;
             }
@@ -112,13 +160,13 @@ impl Tls {
 
     fn took(&mut self, count: usize) {
         self.sent += count as u64;
-        let told = self.client.handle(self.start.elapsed(), Event::Tx(count));
+        let told = self.connection.handle(self.start.elapsed(), Event::Tx(count));
         debug_assert_eq!(told, Ok(()), "no more than was lent");
     }
 
     fn eof(&mut self, error: Option<io::Error>) -> Result<(), Misuse> {
         self.broken = self.broken.take().or(error);
-        self.client.handle(self.start.elapsed(), Event::Eof)
+        self.connection.handle(self.start.elapsed(), Event::Eof)
     }
 
     fn look_at_acks(&mut self) -> Result<(), Misuse> {
@@ -127,10 +175,10 @@ impl Tls {
             // Nothing is known that was not known before.
             Err(_) => 0,
         };
-        self.client.handle(self.start.elapsed(), Event::Acked(acked))
+        self.connection.handle(self.start.elapsed(), Event::Acked(acked))
     }
 
-    /// Why there is no connection, in words.
+    /// Why there is no connection to a server, in words.
     fn refused(&self, failure: Failure) -> DialError {
         let (why, text) = match (&self.broken, failure) {
             (Some(error), Failure::ClosedInHandshake | Failure::ClosedUnproven) => {
@@ -143,21 +191,21 @@ impl Tls {
 
     /// What was agreed on, for the log.
     pub(super) fn details(&self) -> Option<String> {
-        self.client.facts().map(|facts| facts.to_string())
+        self.connection.facts().map(|facts| facts.to_string())
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<SockRead>> {
-        let mut count = self.client.read_plain(buf);
+        let mut count = self.connection.read_plain(buf);
         loop {
             // What is to be answered (a key update, an alert) goes out at once if it can; an error is kept for the writer.
             let _ = self.poll_flush(cx);
             if count > 0 {
                 return Poll::Ready(Ok(SockRead::Bytes(count, 0)));
             }
-            if self.client.peer_closed() {
+            if self.connection.peer_closed() {
                 return Poll::Ready(Ok(SockRead::Ended));
             }
-            match self.client.state() {
+            match self.connection.state() {
                 State::Failed(failure) => return Poll::Ready(Err(self.error(failure))),
                 State::Closed => return Poll::Ready(Ok(SockRead::Ended)),
                 State::Handshaking | State::Unproven | State::Proven | State::Closing => {}
@@ -168,11 +216,11 @@ impl Tls {
 
     /// Reads ciphertext; how much plaintext that made.
     fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut room = ReadBuf::new(self.client.ports().rx);
+        let mut room = ReadBuf::new(self.connection.ports().rx);
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room));
         let count = room.filled().len();
         let done = match read {
-            Ok(()) if count > 0 => self.client.receive(self.start.elapsed(), count, buf),
+            Ok(()) if count > 0 => self.connection.receive(self.start.elapsed(), count, buf),
             Ok(()) => self.eof(None).map(|()| 0),
             Err(error) => self.eof(Some(error)).map(|()| 0),
         };
@@ -184,14 +232,14 @@ impl Tls {
         ready!(self.poll_flush(cx))?;
         let mut taken = 0;
         for part in parts {
-            let count = self.client.write_plain(part);
+            let count = self.connection.write_plain(part);
             taken += count;
             if count < part.len() {
                 break;
             }
         }
         if taken == 0 {
-            return Poll::Ready(Err(match self.client.state() {
+            return Poll::Ready(Err(match self.connection.state() {
                 State::Failed(failure) => self.error(failure),
                 State::Handshaking | State::Unproven | State::Proven | State::Closing | State::Closed => {
                     io::ErrorKind::BrokenPipe.into()
@@ -206,7 +254,7 @@ impl Tls {
     /// Writes all ciphertext that waits.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let tx = self.client.ports().tx;
+            let tx = self.connection.ports().tx;
             if tx.is_empty() {
                 return Poll::Ready(Ok(()));
             }
@@ -220,17 +268,17 @@ impl Tls {
         }
     }
 
-    /// Bytes of plaintext that the server's TCP does not hold all of the records of.
+    /// Bytes of plaintext that the peer's TCP does not hold all of the records of.
     pub(super) fn unacked(&mut self) -> Option<usize> {
         // What the kernel cannot be asked about stays unacknowledged.
         self.look_at_acks().ok()?;
-        usize::try_from(self.client.written() - self.client.acked()).ok()
+        usize::try_from(self.connection.written() - self.connection.acked()).ok()
     }
 
     /// Says `close_notify`, then sends a FIN.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.shut {
-            self.client.close();
+            self.connection.close();
             self.shut = true;
         }
         ready!(self.poll_flush(cx))?;
@@ -249,6 +297,13 @@ impl Tls {
             (Some(error), Failure::Truncated) => again(error),
             (_, failure) => io::Error::other(failure),
         }
+    }
+}
+
+impl Tls<ServerSide> {
+    /// Whose certificate the client has shown.
+    pub(super) fn client(&self) -> Option<String> {
+        self.connection.peer_certificate().and_then(subject)
     }
 }
 

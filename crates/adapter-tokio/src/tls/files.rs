@@ -4,7 +4,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use uartbridge_tls::{Identity, Roots, certificates};
+
 use super::Expiry;
+use crate::endpoint::TlsFiles;
 use crate::sock::plain;
 
 /// What was made of files, with the means to notice that they have changed.
@@ -73,7 +76,7 @@ fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
 /// # Errors
 /// Which file cannot be read, why, and what to do.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list is open")]
-pub(crate) fn read(key: &str, file: &Path) -> Result<Vec<u8>, String> {
+fn read(key: &str, file: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(file).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "; correct the path",
@@ -86,7 +89,7 @@ pub(crate) fn read(key: &str, file: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// What is the matter with the file that setting `key` names.
-pub(crate) fn about(key: &str, file: &Path, problem: &dyn std::fmt::Display) -> String {
+fn about(key: &str, file: &Path, problem: &dyn std::fmt::Display) -> String {
     format!("{key}={}: {problem}", file.display())
 }
 
@@ -94,7 +97,7 @@ pub(crate) fn about(key: &str, file: &Path, problem: &dyn std::fmt::Display) -> 
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn read_key(file: &Path) -> Result<Vec<u8>, String> {
+fn read_key(file: &Path) -> Result<Vec<u8>, String> {
     const OTHERS: u32 = 0o006;
     let key = read("key", file)?;
     if std::fs::metadata(file).is_ok_and(|is| is.mode() & OTHERS != 0) {
@@ -106,14 +109,47 @@ pub(crate) fn read_key(file: &Path) -> Result<Vec<u8>, String> {
     Ok(key)
 }
 
+/// The authorities in the file that `ca` names.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub(crate) fn roots(ca: &Path, expiries: &mut Vec<Expiry>) -> Result<Roots, String> {
+    let bundle = read("ca", ca)?;
+    let roots = Roots::new(&bundle).map_err(|error| about("ca", ca, &error))?;
+    expiries.extend(certificates(&bundle).ok().and_then(|found| last_expiry("ca", ca, &found)));
+    Ok(roots)
+}
+
+/// The certificate and the key that `cert` and `key` name.
+///
+/// # Errors
+/// What is wrong with them, and what to do.
+pub(crate) fn identity(files: &TlsFiles, expiries: &mut Vec<Expiry>) -> Result<Identity, String> {
+    let TlsFiles { cert, key } = files;
+    let chain = read("cert", cert)?;
+    let found = certificates(&chain).map_err(|error| about("cert", cert, &error))?;
+    expiries.extend(first_expiry("cert", cert, &found));
+    Identity::new(&chain, &read_key(key)?).map_err(|error| about("key", key, &error))
+}
+
+/// What is the matter with a certificate and a key together.
+pub(crate) fn about_pair(TlsFiles { cert, key }: &TlsFiles, problem: &dyn std::fmt::Display) -> String {
+    about("cert", cert, &about("key", key, problem))
+}
+
+/// Application protocols in the form that TLS has for them.
+pub(crate) fn protocols(alpn: &[String]) -> Vec<Vec<u8>> {
+    alpn.iter().map(|protocol| protocol.clone().into_bytes()).collect()
+}
+
 /// When the first of these certificates expires; `None` if nobody can tell.
-pub(crate) fn first_expiry(key: &str, file: &Path, certificates: &[impl AsRef<[u8]>]) -> Option<Expiry> {
+fn first_expiry(key: &str, file: &Path, certificates: &[impl AsRef<[u8]>]) -> Option<Expiry> {
     let at = certificates.iter().filter_map(|der| super::expiry::of(der.as_ref())).min()?;
     Some(Expiry { what: format!("{key}={}", file.display()), at })
 }
 
 /// When the last of these certificates expires: a bundle of authorities is good until then.
-pub(crate) fn last_expiry(key: &str, file: &Path, certificates: &[impl AsRef<[u8]>]) -> Option<Expiry> {
+fn last_expiry(key: &str, file: &Path, certificates: &[impl AsRef<[u8]>]) -> Option<Expiry> {
     let at = certificates.iter().filter_map(|der| super::expiry::of(der.as_ref())).max()?;
     Some(Expiry { what: format!("{key}={}", file.display()), at })
 }

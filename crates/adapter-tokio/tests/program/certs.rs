@@ -12,7 +12,7 @@ fn certs(words: &[&str]) -> Output {
 }
 
 /// Makes what is asked for, and gives what was said.
-fn made(words: &[&str]) -> String {
+pub(crate) fn made(words: &[&str]) -> String {
     let output = certs(words);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && output.stderr.is_empty(), "{said}{output:?}");

@@ -10,5 +10,6 @@ mod service;
 mod stdio;
 mod stopping;
 mod tls;
+mod tls_listen;
 mod udp;
 mod unplugging;

@@ -8,15 +8,19 @@ use std::time::Instant;
 use crate::process::{PATIENCE, Program};
 
 /// More than any buffer on the way holds, and no multiple of one.
-const SIZE: usize = 1_000_003;
+pub(crate) const SIZE: usize = 1_000_003;
 
 /// A program that ends with the test.
-struct Outside(Child);
+pub(crate) struct Outside(Child);
 
 impl Outside {
-    fn socat(words: &[String]) -> Self {
-        let child = Command::new("socat").args(words).stdin(Stdio::null()).stderr(Stdio::null()).spawn();
-        Self(child.expect("socat: `cargo xtask setup` installs it"))
+    pub(crate) fn socat(words: &[String]) -> Self {
+        Self::start(Command::new("socat").args(words))
+    }
+
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Self(child.unwrap_or_else(|error| panic!("{command:?}: {error}; `cargo xtask setup` installs it")))
     }
 }
 
@@ -55,7 +59,7 @@ fn socat_s_bytes_reach_socat_and_the_other_way_round() {
 }
 
 /// Waits until the file holds so many bytes, and compares them.
-fn arrives(file: &Path, expected: &[u8]) {
+pub(crate) fn arrives(file: &Path, expected: &[u8]) {
     let until = Instant::now() + PATIENCE;
     while std::fs::metadata(file).map_or(0, |is| is.len()) < expected.len() as u64 {
         assert!(Instant::now() < until, "{} does not fill", file.display());

@@ -125,7 +125,7 @@ impl Drop for Program {
 
 /// The port in the program's line about waiting for a client.
 pub(crate) fn listening(program: &mut Program) -> u16 {
-    let line = program.said("waiting for a client at tcp-listen://");
+    let line = program.said("waiting for a client at ");
     line.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("no port in {line}"))
 }
 
