@@ -61,7 +61,8 @@ impl CoreBridge {
     /// A setting that the core refuses.
     pub fn new(settings: Settings, seed: u32, chunk: usize) -> Result<Self, String> {
         let (up, down) = (vec![0; settings.up].into(), vec![0; settings.down].into());
-        let bridge = Bridge::new(settings.config, seed, up, down).map_err(|error| error.to_string())?;
+        let config = Box::leak(Box::new(settings.config));
+        let bridge = Bridge::new(config, seed, up, down).map_err(|error| error.to_string())?;
         Ok(Self {
             bridge,
             settings,

@@ -55,7 +55,7 @@ impl Driven {
     /// A bridge with its UART open and a connection up.
     fn open(acks: Acks) -> Result<Self> {
         let rings = (vec![0; UP_RING].into_boxed_slice(), vec![0; DOWN_RING].into_boxed_slice());
-        let bridge = Bridge::new(Config::default(), 1, rings.0, rings.1)?;
+        let bridge = Bridge::new(&Config::DEFAULT, 1, rings.0, rings.1)?;
         let mut driven = Self { bridge, now: Instant::START, acks, events: 0 };
         driven.handle(Event::IpReady)?;
         driven.settle()?;

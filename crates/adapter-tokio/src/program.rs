@@ -130,7 +130,8 @@ async fn prepare(spec: &BridgeSpec) -> Result<(Box<PagedBridge>, Peers), (u8, St
         })
     };
     let rings = (ring("up-buffer", spec.up_buffer)?, ring("down-buffer", spec.down_buffer)?);
-    let bridge = PagedBridge::new(spec.config, seed(), rings.0, rings.1)
+    // The settings live as long as the program.
+    let bridge = PagedBridge::new(Box::leak(Box::new(spec.config)), seed(), rings.0, rings.1)
         .map_err(|error| (exit::CONFIG, error.to_string()))?;
     let unacked = spec.config.supervise.unacked;
     let options = TcpOptions {

@@ -10,7 +10,8 @@ use crate::time::Instant;
 /// One UART, one link, and the two rings between them.
 ///
 /// `U` and `D` are the storage of the up and the down ring (`[u8; N]`, `Box<[u8]>`, `&mut [u8]`, …). `P` is how many
-/// packets the up ring can tell apart; it matters for datagrams and for the policies that drop whole packets.
+/// packets the up ring can tell apart, at 4 bytes each; it matters for datagrams and for the policies that drop whole
+/// packets.
 ///
 /// # The order of calls
 ///
@@ -24,7 +25,7 @@ use crate::time::Instant;
 ///
 /// Every call brings the time. The same events at the same times give the same actions.
 #[derive(Clone, Debug)]
-pub struct Bridge<'c, U, D, const P: usize = 16> {
+pub struct Bridge<'c, U, D, const P: usize = 8> {
     machine: Machine<'c, P>,
     up: U,
     down: D,
@@ -40,7 +41,7 @@ where
     ///
     /// # Errors
     /// A setting that cannot work with rings of these sizes.
-    pub fn new(config: Config<'c>, seed: u32, up: U, down: D) -> Result<Self, ConfigError> {
+    pub fn new(config: &'c Config<'c>, seed: u32, up: U, down: D) -> Result<Self, ConfigError> {
         let (up_capacity, down_capacity) = (up.as_ref().len(), down.as_ref().len());
         config.validate(up_capacity, down_capacity)?;
         Ok(Self { machine: Machine::new(config, seed, up_capacity, down_capacity), up, down })
@@ -120,7 +121,7 @@ where
     /// [`Event::TxAcked`] would report if the peer had acknowledged everything. 0 without a connection.
     pub fn tx_total(&self) -> u64 {
         match &self.machine.link {
-            Link::Up(connection) => connection.written,
+            Link::Up(connection) => connection.written.get(),
             Link::NoIp { .. }
             | Link::Parked
             | Link::BackOff { .. }

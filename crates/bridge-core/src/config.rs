@@ -2,7 +2,7 @@
 
 use crate::time::Duration;
 
-/// The settings of one bridge. Start from [`Config::default`] or [`Config::tutorial`] and change fields.
+/// The settings of one bridge. Start from [`Config::DEFAULT`] or [`Config::tutorial`] and change fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config<'a> {
     /// How many peers there are to try, 1 or more. The adapter knows their addresses.
@@ -170,39 +170,45 @@ impl Packing {
 }
 
 impl Default for Config<'_> {
-    /// Suits a gateway: connects within 15 s, comes back after at most 30 s, drops nothing.
+    /// [`Config::DEFAULT`].
     fn default() -> Self {
-        Self {
-            peers: 1,
-            greeting: &[],
-            connect_timeout: Duration::from_secs(15),
-            close_timeout: Duration::from_secs(5),
-            drain_timeout: Duration::from_secs(5),
-            uart_retry: Duration::from_millis(500),
-            backoff: Backoff {
-                first: Duration::from_secs(1),
-                max: Duration::from_secs(30),
-                jitter: true,
-                stable_after: Duration::from_secs(10),
-            },
-            packing: Packing::NONE,
-            heartbeat: Heartbeat { bytes: &[], after: Duration::NEVER },
-            supervise: Supervise {
-                unacked: Duration::from_secs(30),
-                silent: Duration::NEVER,
-                query: Duration::from_secs(1),
-            },
-            ladder: Ladder { next_peer: 1, reset_radio: 0, restart: 0, no_ip: Duration::from_secs(60) },
-            overflow: Overflow::Block,
-            power: Power::AlwaysOn,
-        }
+        Self::DEFAULT
     }
+}
+
+impl Config<'_> {
+    /// Suits a gateway: connects within 15 s, comes back after at most 30 s, drops nothing. A constant, so that a device can
+    /// keep its settings in flash.
+    pub const DEFAULT: Self = Self {
+        peers: 1,
+        greeting: &[],
+        connect_timeout: Duration::from_secs(15),
+        close_timeout: Duration::from_secs(5),
+        drain_timeout: Duration::from_secs(5),
+        uart_retry: Duration::from_millis(500),
+        backoff: Backoff {
+            first: Duration::from_secs(1),
+            max: Duration::from_secs(30),
+            jitter: true,
+            stable_after: Duration::from_secs(10),
+        },
+        packing: Packing::NONE,
+        heartbeat: Heartbeat { bytes: &[], after: Duration::NEVER },
+        supervise: Supervise {
+            unacked: Duration::from_secs(30),
+            silent: Duration::NEVER,
+            query: Duration::from_secs(1),
+        },
+        ladder: Ladder { next_peer: 1, reset_radio: 0, restart: 0, no_ip: Duration::from_secs(60) },
+        overflow: Overflow::Block,
+        power: Power::AlwaysOn,
+    };
 }
 
 impl Config<'static> {
     /// The Air780E tutorial's behaviour: 15 s to connect, its greeting, a fixed second between attempts,
     /// 5 s to close. Its rings hold [`Config::TUTORIAL_RING`] bytes each.
-    pub fn tutorial() -> Self {
+    pub const fn tutorial() -> Self {
         Self {
             greeting: b"TCP  CONNECT",
             backoff: Backoff {
@@ -211,7 +217,7 @@ impl Config<'static> {
                 jitter: false,
                 stable_after: Duration::ZERO,
             },
-            ..Self::default()
+            ..Self::DEFAULT
         }
     }
 

@@ -1,6 +1,7 @@
 //! Flow control towards the device on the UART, and what happens when it does not help.
 
 use crate::config::{Overflow, Packing};
+use crate::count::Count;
 use crate::event::Flow;
 use crate::pack::{Keep, Packer};
 use crate::ring::Ring;
@@ -36,9 +37,9 @@ impl Throttle {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Dropped {
     /// Bytes dropped from the front of the ring: they had been accepted.
-    pub(crate) oldest: u64,
+    pub(crate) oldest: Count,
     /// Bytes dropped on arrival, or taken back.
-    pub(crate) newest: u64,
+    pub(crate) newest: Count,
     pub(crate) packets: u32,
 }
 
@@ -64,13 +65,13 @@ impl<const P: usize> Overflowing<'_, P> {
                 self.ring.drop_front(oldest);
                 self.packer.forget_front(self.ring);
                 self.packer.cut(self.packing, self.keep, self.ring, storage);
-                self.dropped.oldest += oldest as u64;
+                self.dropped.oldest.add(oldest);
             } else {
                 let newest = self.drop_newest();
                 if newest == 0 {
                     break;
                 }
-                self.dropped.newest += newest as u64;
+                self.dropped.newest.add(newest);
             }
             self.dropped.packets = self.dropped.packets.saturating_add(1);
         }

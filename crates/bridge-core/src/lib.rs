@@ -23,7 +23,7 @@
 //! ```
 //! use uartbridge_core::{Acks, Action, Bridge, Config, Event, Instant};
 //!
-//! let mut bridge: Bridge<_, _> = Bridge::new(Config::default(), 1, [0; 64], [0; 64])?;
+//! let mut bridge: Bridge<_, _> = Bridge::new(&Config::DEFAULT, 1, [0; 64], [0; 64])?;
 //! let now = Instant::START;
 //! bridge.handle(now, Event::IpReady)?;
 //! assert_eq!(bridge.poll(now), Action::OpenUart);
@@ -47,6 +47,7 @@
 mod backoff;
 mod bridge;
 mod config;
+mod count;
 mod event;
 mod flow;
 mod heartbeat;

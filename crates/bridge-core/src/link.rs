@@ -8,6 +8,7 @@
 //! ```
 
 use crate::config::Config;
+use crate::count::Count;
 use crate::event::{Acks, Close, CloseCause, Misuse, Timer};
 use crate::preamble::OwnBytes;
 use crate::ring::Ring;
@@ -37,12 +38,12 @@ pub(crate) enum Link<'c> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Connection<'c> {
     pub(crate) phase: Phase,
-    pub(crate) acks: Acks,
     pub(crate) since: Instant,
-    /// The up ring's offset at which this connection started, plus what overflow has since dropped unsent.
-    pub(crate) base: u64,
+    /// The up ring's offset at which this connection started, plus what overflow has since dropped unsent, less our own
+    /// bytes written: adding what the peer has of this connection gives what it has of the ring.
+    pub(crate) base: Count,
     /// Bytes written to the socket, own bytes included.
-    pub(crate) written: u64,
+    pub(crate) written: Count,
     /// When the last of them was.
     pub(crate) spoke: Instant,
     pub(crate) own: OwnBytes<'c>,
@@ -301,13 +302,12 @@ impl<'c> Connection<'c> {
     const fn new(now: Instant, acks: Acks, greeting: &'c [u8], up: &Ring) -> Self {
         Self {
             phase: Phase::Open,
-            acks,
             since: now,
-            base: up.acked(),
-            written: 0,
+            base: Count::new(up.acked()),
+            written: Count::ZERO,
             spoke: now,
             own: OwnBytes::greet(greeting),
-            watch: Watch::new(now),
+            watch: Watch::new(now, acks),
         }
     }
 
@@ -326,6 +326,13 @@ impl<'c> Connection<'c> {
     /// Whether bytes may come from the socket.
     pub(crate) const fn reads(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Salvage { .. } | Phase::Closing { .. })
+    }
+
+    /// `n` bytes went to the socket.
+    pub(crate) fn wrote(&mut self, now: Instant, n: usize) {
+        self.written.add(n);
+        self.watch.wrote(n);
+        self.spoke = now;
     }
 
     /// Bytes have come from the socket: a connection that is ending and still yields some is given more time.

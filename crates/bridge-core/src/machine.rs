@@ -5,6 +5,7 @@ mod deadlines;
 
 use crate::backoff::Attempts;
 use crate::config::Config;
+use crate::count::Count;
 use crate::event::{Acks, Action, CloseCause, Event, LineErrors, LinkState, Misuse, Sleep, Step};
 use crate::flow::{Dropped, Throttle};
 use crate::link::{Connection, Input, Link, Next, Order, Phase};
@@ -17,7 +18,7 @@ use crate::uart::{Change, Uart};
 /// See [`Bridge`](crate::Bridge).
 #[derive(Clone, Debug)]
 pub(crate) struct Machine<'c, const P: usize> {
-    config: Config<'c>,
+    config: &'c Config<'c>,
     keep: Keep,
     /// The latest time seen.
     now: Instant,
@@ -40,11 +41,18 @@ pub(crate) struct Machine<'c, const P: usize> {
     counts: Counts,
 }
 
+/// A bridge besides its rings, with the packets it can tell apart by default, on a small device.
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Machine<'_, 8>>() <= 320);
+// The same fields with words of 64 bits.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Machine<'_, 8>>() <= 400);
+
 /// Counters that no cursor holds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
-    replayed: u64,
-    down_cut: u64,
+    replayed: Count,
+    down_cut: u32,
     line: LineErrors,
     attempts: u32,
     connections: u32,
@@ -52,7 +60,7 @@ struct Counts {
 }
 
 impl<'c, const P: usize> Machine<'c, P> {
-    pub(crate) fn new(config: Config<'c>, seed: u32, up: usize, down: usize) -> Self {
+    pub(crate) fn new(config: &'c Config<'c>, seed: u32, up: usize, down: usize) -> Self {
         Self {
             keep: Keep::of(&config.packing, config.overflow),
             config,
@@ -78,7 +86,10 @@ impl<'c, const P: usize> Machine<'c, P> {
         match event {
             Event::UartRx(n) => self.uart_rx(n, storage)?,
             Event::SockRx(n) => self.sock_rx(n)?,
-            Event::SockRxCut(n) => self.counts.down_cut += n as u64,
+            Event::SockRxCut(n) => {
+                let n = u32::try_from(n).unwrap_or(u32::MAX);
+                self.counts.down_cut = self.counts.down_cut.saturating_add(n);
+            }
             Event::TxDone(n) => self.tx_done(n)?,
             Event::TxAcked(total) => self.tx_acked(total)?,
             Event::UartTxDone(n) => self.uart_tx_done(n)?,
@@ -141,7 +152,7 @@ impl<'c, const P: usize> Machine<'c, P> {
         if let Some(connection) = self.link.connection()
             && connection.watch.ask
         {
-            connection.watch.asking(now, connection.written);
+            connection.watch.asking(now);
             return Action::QueryAcks;
         }
         match self.throttle.news(&self.up, self.config.overflow) {
@@ -164,16 +175,16 @@ impl<'c, const P: usize> Machine<'c, P> {
 
     pub(crate) fn stats(&self) -> Stats {
         Stats {
-            uart_rx: self.up.end() + self.dropped.newest,
-            tx_acked: self.up.acked() - self.dropped.oldest,
+            uart_rx: self.up.end() + self.dropped.newest.get(),
+            tx_acked: self.up.acked() - self.dropped.oldest.get(),
             up_held: self.up.len() as u64,
-            up_dropped: self.dropped.oldest + self.dropped.newest,
+            up_dropped: self.dropped.oldest.get() + self.dropped.newest.get(),
             up_dropped_packets: self.dropped.packets,
-            replayed: self.counts.replayed,
+            replayed: self.counts.replayed.get(),
             sock_rx: self.down.end(),
             uart_tx: self.down.acked(),
             down_held: self.down.len() as u64,
-            down_cut: self.counts.down_cut,
+            down_cut: u64::from(self.counts.down_cut),
             line: self.counts.line,
             attempts: self.counts.attempts,
             connections: self.counts.connections,
@@ -220,7 +231,7 @@ impl<'c, const P: usize> Machine<'c, P> {
         } else if !wished {
             self.failed();
         }
-        self.counts.replayed += self.up.in_flight() as u64;
+        self.counts.replayed.add(self.up.in_flight());
         self.up.rewind();
         let next = match (self.ip, self.wants_link()) {
             (false, _) => Next::NoIp,
@@ -261,13 +272,13 @@ impl<'c, const P: usize> Machine<'c, P> {
         let Link::Up(connection) = &mut self.link else {
             return Ok(());
         };
-        if connection.acks == Acks::Peer && connection.watch.wrote_enough(&self.up, connection.written) {
+        if connection.watch.acks == Acks::Peer && connection.watch.wrote_enough(&self.up) {
             connection.watch.ask = true;
         }
         let done =
             idle && connection.own.rest().is_empty() && matches!(connection.phase, Phase::PeerDone { .. });
         if done {
-            self.link.step(now, Input::Leave(CloseCause::PeerClosed), &self.config, &self.up)
+            self.link.step(now, Input::Leave(CloseCause::PeerClosed), self.config, &self.up)
         } else {
             Ok(())
         }
@@ -320,6 +331,6 @@ impl<'c, const P: usize> Machine<'c, P> {
     }
 
     fn step(&mut self, input: Input) -> Result<(), Misuse> {
-        self.link.step(self.now, input, &self.config, &self.up)
+        self.link.step(self.now, input, self.config, &self.up)
     }
 }

@@ -3,6 +3,8 @@
 //! A packet is *open* while its bytes may still be joined by more; cutting it releases it. The ends of released
 //! packets are remembered where they matter: for datagrams, and where overflow drops whole packets.
 
+use core::num::NonZeroUsize;
+
 use heapless::Deque;
 
 use crate::config::{Overflow, Packing};
@@ -21,7 +23,7 @@ pub(crate) struct Packer<const P: usize> {
     /// The last four bytes searched, the newest lowest.
     history: u32,
     /// Bytes of the packet that overflow is dropping: what comes before its end goes too.
-    skipping: Option<usize>,
+    skipping: Option<NonZeroUsize>,
 }
 
 impl<const P: usize> Packer<P> {
@@ -42,12 +44,12 @@ impl<const P: usize> Packer<P> {
         self.last_rx = now;
         let mut dropped = 0;
         if let Some(already) = self.skipping {
-            let fresh = ring.open();
+            let (fresh, already) = (ring.open(), already.get());
             let rest = self.find_end(config, ring, storage, limit(config, ring).saturating_sub(already));
             dropped = rest.unwrap_or(fresh);
             ring.drop_open(storage, dropped);
             self.searched = 0;
-            self.skipping = if rest.is_some() { None } else { Some(already + dropped) };
+            self.skipping = if rest.is_some() { None } else { NonZeroUsize::new(already + dropped) };
         }
         self.cut(config, keep, ring, storage);
         dropped
@@ -105,7 +107,7 @@ impl<const P: usize> Packer<P> {
     pub(crate) fn drop_last(&mut self, config: &Packing, ring: &mut Ring) -> usize {
         let open = ring.open();
         if open > 0 {
-            self.skipping = (!config.passes_through()).then_some(open);
+            self.skipping = if config.passes_through() { None } else { NonZeroUsize::new(open) };
             self.searched = 0;
             ring.drop_back(open);
             return open;

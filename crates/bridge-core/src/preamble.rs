@@ -1,7 +1,7 @@
 //! Bytes of our own in the uplink stream: the greeting before everything else, and heartbeats.
 //!
-//! They are written before the ring's bytes and are no part of it, so acknowledgements must be reduced by them.
-//! A subtraction is enough, because own bytes are started only when nothing of the ring is outstanding: while the
+//! They are written before the ring's bytes and are no part of it, so acknowledgements must be reduced by them: see
+//! [`Connection::base`](crate::link::Connection). A subtraction is enough, because own bytes are started only when nothing of the ring is outstanding: while the
 //! peer has acknowledged only a part of them, the difference stays at or below what it had acknowledged before.
 
 /// Own bytes of one connection.
@@ -9,14 +9,12 @@
 pub(crate) struct OwnBytes<'c> {
     /// Still to be written.
     rest: &'c [u8],
-    /// Written so far on this connection.
-    written: u64,
 }
 
 impl<'c> OwnBytes<'c> {
     /// Starts a connection with `greeting`, which may be empty.
     pub(crate) const fn greet(greeting: &'c [u8]) -> Self {
-        Self { rest: greeting, written: 0 }
+        Self { rest: greeting }
     }
 
     /// Adds bytes; nothing of the ring may be outstanding, and no own bytes unwritten.
@@ -32,11 +30,5 @@ impl<'c> OwnBytes<'c> {
     /// `n` bytes of [`Self::rest`] were written.
     pub(crate) fn wrote(&mut self, n: usize) {
         self.rest = &self.rest[n..];
-        self.written += n as u64;
-    }
-
-    /// How many of `total` acknowledged bytes of the connection are not our own, at least.
-    pub(crate) const fn without(&self, total: u64) -> u64 {
-        total.saturating_sub(self.written)
     }
 }

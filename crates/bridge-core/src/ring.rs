@@ -11,6 +11,8 @@
 //! `acked` is an absolute 64-bit offset; the others are kept as distances from it. The storage belongs to the
 //! caller, so that nothing here depends on its type.
 
+use crate::count::Count;
+
 /// How far a ring goes at least before what it holds is moved back to its start: half a page of memory.
 const LAP: usize = 2048;
 
@@ -20,7 +22,7 @@ pub(crate) struct Ring {
     capacity: usize,
     /// Index in the storage of the byte at `acked`. Always `< capacity`.
     head: usize,
-    acked: u64,
+    acked: Count,
     /// `sent - acked`. Always `≤ released`.
     sent: usize,
     /// `released - acked`. Always `≤ len`.
@@ -41,7 +43,7 @@ pub(crate) struct Lent<'a> {
 impl Ring {
     /// An empty ring. `capacity` must not be 0.
     pub(crate) const fn new(capacity: usize) -> Self {
-        Self { capacity, head: 0, acked: 0, sent: 0, released: 0, len: 0 }
+        Self { capacity, head: 0, acked: Count::ZERO, sent: 0, released: 0, len: 0 }
     }
 
     pub(crate) const fn capacity(&self) -> usize {
@@ -50,17 +52,17 @@ impl Ring {
 
     /// The absolute offset that the sink has acknowledged.
     pub(crate) const fn acked(&self) -> u64 {
-        self.acked
+        self.acked.get()
     }
 
     /// The absolute offset after the last byte.
     pub(crate) const fn end(&self) -> u64 {
-        self.acked + self.len as u64
+        self.acked.get() + self.len as u64
     }
 
     /// The absolute offset after the last byte released.
     pub(crate) const fn released(&self) -> u64 {
-        self.acked + self.released as u64
+        self.acked.get() + self.released as u64
     }
 
     /// Bytes held.
@@ -123,7 +125,7 @@ impl Ring {
 
     /// Forgets the oldest `n` bytes, sent or not; `n ≤ len()`.
     pub(crate) const fn drop_front(&mut self, n: usize) {
-        self.acked += n as u64;
+        self.acked.add(n);
         self.head += n;
         if self.head >= self.capacity {
             self.head -= self.capacity;

@@ -1,13 +1,14 @@
 //! Supervision of an open connection: when to ask for acknowledgements, and when it counts as dead.
 
 use crate::config::Supervise;
+use crate::event::Acks;
 use crate::ring::Ring;
 use crate::time::{Duration, Instant};
 
 /// Ask for acknowledgements at the latest after this many bytes, so that the ring's working set stays in the cache.
-const QUERY_BYTES: u64 = 64 * 1024;
-/// The first pause between questions when somebody is waiting for the answer; it doubles while nothing changes.
-const FIRST_NAG: Duration = Duration::from_millis(1);
+const QUERY_BYTES: usize = 64 * 1024;
+/// The first pause between questions when somebody is waiting for the answer, in µs; it doubles while nothing changes.
+const FIRST_NAG: u64 = 1_000;
 
 /// What is known of the peer on this connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,17 +17,20 @@ pub(crate) struct Watch {
     pub(crate) heard: Instant,
     /// When acknowledgements last advanced, or bytes became outstanding.
     progress: Instant,
-    /// When acknowledgements were last asked for, and how many bytes had been written by then.
+    /// When acknowledgements were last asked for, and how many bytes have been written since.
     asked: Instant,
-    asked_at: u64,
-    nag: Duration,
+    unasked: u32,
+    /// How many questions have brought nothing.
+    nags: u8,
     /// A question is to be asked.
     pub(crate) ask: bool,
+    /// Who would answer it.
+    pub(crate) acks: Acks,
 }
 
 impl Watch {
-    pub(crate) const fn new(now: Instant) -> Self {
-        Self { heard: now, progress: now, asked: now, asked_at: 0, nag: FIRST_NAG, ask: false }
+    pub(crate) const fn new(now: Instant, acks: Acks) -> Self {
+        Self { heard: now, progress: now, asked: now, unasked: 0, nags: 0, ask: false, acks }
     }
 
     /// The first bytes of an idle stream were written.
@@ -40,23 +44,32 @@ impl Watch {
         match up.in_flight() {
             0 => Instant::NEVER,
             _ if self.ask => Instant::NEVER,
-            _ if urgent => self.asked + self.nag.min(config.query),
+            _ if urgent => self.asked + self.nag().min(config.query),
             _ => self.asked + config.query,
         }
     }
 
-    /// Whether enough has been written since the last question, `written` bytes in all.
-    pub(crate) fn wrote_enough(&self, up: &Ring, written: u64) -> bool {
-        let share = (up.capacity() as u64 / 4).clamp(1, QUERY_BYTES);
-        up.in_flight() > 0 && written - self.asked_at >= share
+    /// `n` bytes were written.
+    pub(crate) fn wrote(&mut self, n: usize) {
+        self.unasked = self.unasked.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+
+    /// Whether enough has been written since the last question.
+    pub(crate) fn wrote_enough(&self, up: &Ring) -> bool {
+        up.in_flight() > 0 && self.unasked as usize >= (up.capacity() / 4).clamp(1, QUERY_BYTES)
     }
 
     /// The question goes out.
-    pub(crate) fn asking(&mut self, now: Instant, written: u64) {
+    pub(crate) const fn asking(&mut self, now: Instant) {
         self.ask = false;
         self.asked = now;
-        self.asked_at = written;
-        self.nag = Duration::from_micros(self.nag.as_micros().saturating_mul(2));
+        self.unasked = 0;
+        self.nags = self.nags.saturating_add(1);
+    }
+
+    /// The pause before the next question when somebody is waiting for the answer.
+    fn nag(&self) -> Duration {
+        Duration::from_micros(FIRST_NAG << self.nags.min(32))
     }
 
     /// The answer has come; whether the peer counts as dead. Only a fresh answer can say so: after a pause of the
@@ -64,7 +77,7 @@ impl Watch {
     pub(crate) fn answered(&mut self, now: Instant, config: &Supervise, up: &Ring, advanced: bool) -> bool {
         if advanced {
             self.progress = now;
-            self.nag = FIRST_NAG;
+            self.nags = 0;
         }
         self.limit(config, up) <= now
     }

@@ -61,7 +61,8 @@ struct World {
 
 impl World {
     fn new(config: Config<'static>, up: usize, down: usize, acks: Acks) -> Self {
-        let bridge = Bridge::new(config, 7, vec![0; up], vec![0; down]).expect("settings are valid");
+        let bridge = Bridge::new(Box::leak(Box::new(config)), 7, vec![0; up], vec![0; down])
+            .expect("settings are valid");
         let mut world = Self {
             bridge,
             now: 0,
@@ -313,7 +314,7 @@ proptest! {
 #[test]
 fn an_attempt_that_nobody_heard_of_is_not_waited_for() {
     let mut bridge: Bridge<_, _> =
-        Bridge::new(Config::default(), 1, [0; 8], [0; 8]).expect("settings are valid");
+        Bridge::new(&Config::DEFAULT, 1, [0; 8], [0; 8]).expect("settings are valid");
     bridge.handle(Instant::START, Event::IpReady).expect("in order");
     bridge.handle(Instant::START, Event::Timeout).expect("in order");
     // The device sleeps through the time for connecting before its adapter polls.

@@ -16,8 +16,8 @@ fn config() -> Config<'static> {
     Config { backoff, ..Config::default() }
 }
 
-fn bridge(config: Config<'_>) -> Bridge<'_, [u8; 256], [u8; 256], 4> {
-    Bridge::new(config, 1, [0; 256], [0; 256]).expect("good settings")
+fn bridge(config: Config<'static>) -> Bridge<'static, [u8; 256], [u8; 256], 4> {
+    Bridge::new(Box::leak(Box::new(config)), 1, [0; 256], [0; 256]).expect("good settings")
 }
 
 /// Bytes that tell where they are in the stream.

@@ -26,6 +26,11 @@ use super::signals::{Order, Signals};
 
 /// The tutorial's greeting: two spaces.
 const GREETING: &[u8] = b"TCP  CONNECT";
+const CONFIG: Config<'static> = Config {
+    greeting: GREETING,
+    backoff: Backoff { max: uartbridge_core::Duration::from_secs(1), ..Config::DEFAULT.backoff },
+    ..Config::DEFAULT
+};
 /// How long the server stays away.
 const OUTAGE: Duration = Duration::from_secs(2);
 /// The pause between the device's lines.
@@ -67,12 +72,7 @@ async fn show(demo: Demo) -> std::io::Result<bool> {
     let path = pty.path().map(Path::to_owned).unwrap_or_default();
     introduce(&path, server);
 
-    let config = Config {
-        greeting: GREETING,
-        backoff: Backoff { max: uartbridge_core::Duration::from_secs(1), ..Config::default().backoff },
-        ..Config::default()
-    };
-    let mut bridge = PagedBridge::new(config, super::seed(), Storage::new(RINGS.0)?, Storage::new(RINGS.1)?)
+    let mut bridge = PagedBridge::new(&CONFIG, super::seed(), Storage::new(RINGS.0)?, Storage::new(RINGS.1)?)
         .map_err(std::io::Error::other)?;
     let peer = NetEndpoint::Tcp { host: server.ip().to_string(), port: server.port() };
     let options = TcpOptions { keepalive: None, user_timeout: None };

@@ -58,7 +58,7 @@ impl<const P: usize> Machine<'_, P> {
         self.up.push(n);
         let packing = &self.config.packing;
         let skipped = self.packer.arrived(self.now, packing, self.keep, &mut self.up, storage);
-        self.dropped.newest += skipped as u64;
+        self.dropped.newest.add(skipped);
         let unsent = Overflowing {
             policy: self.config.overflow,
             packing,
@@ -69,7 +69,7 @@ impl<const P: usize> Machine<'_, P> {
         }
         .make_room(storage);
         if let Some(connection) = self.link.connection() {
-            connection.base += unsent as u64;
+            connection.base.add(unsent);
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl<const P: usize> Machine<'_, P> {
         within(n, lent)?;
         self.down.push(n);
         self.down.release(n);
-        connection.heard(self.now, &self.config);
+        connection.heard(self.now, self.config);
         self.moved = self.now;
         Ok(())
     }
@@ -105,10 +105,10 @@ impl<const P: usize> Machine<'_, P> {
         if n == 0 {
             return Ok(());
         }
-        connection.written += n as u64;
-        connection.spoke = self.now;
+        connection.wrote(self.now, n);
         if own > 0 {
             connection.own.wrote(n);
+            connection.base.subtract(n);
             return Ok(());
         }
         self.moved = self.now;
@@ -116,7 +116,7 @@ impl<const P: usize> Machine<'_, P> {
             connection.watch.outstanding(self.now);
         }
         self.up.take(n);
-        if connection.acks == Acks::OnWrite {
+        if connection.watch.acks == Acks::OnWrite {
             self.up.ack(n);
             self.packer.forget_front(&self.up);
         }
@@ -127,11 +127,12 @@ impl<const P: usize> Machine<'_, P> {
         let Link::Up(connection) = &mut self.link else {
             return Err(Misuse::NoConnection);
         };
-        if total > connection.written {
+        if total > connection.written.get() {
             return Err(Misuse::AckedUnwritten);
         }
-        let reached = connection.base + connection.own.without(total);
-        let advance = reached.saturating_sub(self.up.acked()).min(self.up.in_flight() as u64);
+        // Negative while the peer has only a part of our own bytes, which come before those of the ring.
+        let ahead = connection.base.get().wrapping_add(total).wrapping_sub(self.up.acked()) as i64;
+        let advance = ahead.max(0).min(self.up.in_flight() as i64);
         // No more than is in flight, which is a `usize`.
         self.up.ack(advance as usize);
         self.packer.forget_front(&self.up);

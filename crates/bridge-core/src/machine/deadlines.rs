@@ -10,7 +10,7 @@ use crate::uart::{Change, Uart};
 impl<const P: usize> Machine<'_, P> {
     /// The first deadline; [`Instant::NEVER`] if there is none.
     pub(crate) fn next_deadline(&self) -> (Instant, Timer) {
-        let mut next = self.link.deadline(&self.config);
+        let mut next = self.link.deadline(self.config);
         let mut consider = |at: Instant, timer: Timer| {
             if at < next.0 {
                 next = (at, timer);
@@ -27,7 +27,7 @@ impl<const P: usize> Machine<'_, P> {
         match &self.link {
             Link::Up(connection) if connection.writes() => {
                 let (supervise, watch) = (&self.config.supervise, &connection.watch);
-                if connection.acks == Acks::Peer {
+                if connection.watch.acks == Acks::Peer {
                     let urgent = self.urgent(connection);
                     consider(watch.query_deadline(supervise, &self.up, urgent), Timer::QueryAcks);
                     consider(watch.unacked_deadline(supervise, &self.up), Timer::Unacked);
