@@ -239,6 +239,20 @@ pub struct Ports<'a> {
     pub uart_tx: &'a [u8],
 }
 
+/// Which ports can move bytes now, as far as the core is concerned; see [`Ports`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Ready {
+    /// There is room for bytes from the UART.
+    pub uart_rx: bool,
+    /// There is room for bytes from the socket.
+    pub sock_rx: bool,
+    /// There are bytes for the socket.
+    pub tx: bool,
+    /// There are bytes for the UART.
+    pub uart_tx: bool,
+}
+
 /// What the link is doing, for logs and displays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
