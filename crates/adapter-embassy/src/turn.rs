@@ -5,7 +5,7 @@ mod ports;
 
 use core::task::{Context, Poll};
 
-use uartbridge_core::{Action, Bridge, Close, CloseReason, Event, Instant, LinkState, Misuse, Ready, Step};
+use uartbridge_core::{Action, Bridge, Close, CloseReason, Event, Instant, LinkState, Misuse, Step};
 
 use crate::ends::{Net, Uart};
 use crate::options::{Board, Pace};
@@ -25,7 +25,6 @@ pub(crate) struct Turn<'b, 'c, U, D, const P: usize, L, N, B> {
     /// The core's deadline.
     core_due: Option<Instant>,
     feed_at: Instant,
-    ready: Ready,
     /// The core was told something, and has not been asked since what to do.
     news: bool,
     ip: bool,
@@ -113,7 +112,6 @@ where
             now: Instant::START,
             core_due: Some(Instant::START),
             feed_at: Instant::START,
-            ready: Ready::default(),
             news: true,
             ip: false,
             dialing: false,
@@ -263,7 +261,6 @@ where
 
     fn tell(&mut self, event: Event) -> Result<(), Misuse> {
         self.bridge.handle(self.now, event)?;
-        self.ready = self.bridge.ready();
         self.news = true;
         Ok(())
     }

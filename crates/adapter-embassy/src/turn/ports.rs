@@ -49,10 +49,14 @@ where
 
     /// Whether bytes have come.
     fn read_uart(&mut self, cx: &mut Context<'_>) -> Result<bool, Misuse> {
-        if self.asleep.uart_rx || !self.ready.uart_rx {
+        if self.asleep.uart_rx {
             return Ok(false);
         }
-        match self.uart.poll_read(cx, self.bridge.ports().uart_rx) {
+        let room = self.bridge.uart_rx();
+        if room.is_empty() {
+            return Ok(false);
+        }
+        match self.uart.poll_read(cx, room) {
             Poll::Pending => {
                 self.asleep.uart_rx = true;
                 return Ok(false);
@@ -65,10 +69,14 @@ where
     }
 
     fn write_sock(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
-        if self.asleep.tx || !self.ready.tx {
+        if self.asleep.tx {
             return Ok(());
         }
-        match self.net.poll_write(cx, self.bridge.ports().tx) {
+        let bytes = self.bridge.tx();
+        if bytes.iter().all(|part| part.is_empty()) {
+            return Ok(());
+        }
+        match self.net.poll_write(cx, bytes) {
             Poll::Pending => self.asleep.tx = true,
             Poll::Ready(Ok(n)) => self.tell(Event::TxDone(n))?,
             Poll::Ready(Err(reason)) => {
@@ -83,10 +91,14 @@ where
 
     fn read_sock(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
         let ended = self.link.is_none_or(|link| link.peer_ended);
-        if self.asleep.sock_rx || ended || !self.ready.sock_rx {
+        if self.asleep.sock_rx || ended {
             return Ok(());
         }
-        match self.net.poll_read(cx, self.bridge.ports().sock_rx) {
+        let room = self.bridge.sock_rx();
+        if room.is_empty() {
+            return Ok(());
+        }
+        match self.net.poll_read(cx, room) {
             Poll::Pending => self.asleep.sock_rx = true,
             Poll::Ready(SockRead::Bytes(n, cut)) => {
                 self.tell(Event::SockRx(n))?;
@@ -106,7 +118,8 @@ where
     }
 
     fn write_uart(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
-        if !self.ready.uart_tx {
+        let bytes = self.bridge.uart_tx();
+        if bytes.is_empty() {
             self.uart.quiet(cx, self.now);
             return Ok(());
         }
@@ -117,7 +130,6 @@ where
         if self.asleep.uart_tx {
             return Ok(());
         }
-        let bytes = self.bridge.ports().uart_tx;
         match self.uart.poll_write(cx, self.now, bytes) {
             Poll::Pending => self.asleep.uart_tx = true,
             Poll::Ready(Ok(n)) => {
