@@ -1,6 +1,7 @@
 //! What CI runs, and what a person would otherwise type: `cargo xtask TASK`.
 
 mod bench;
+mod firmware;
 mod setup;
 mod step;
 mod target;
@@ -23,6 +24,9 @@ enum Task {
     Ci,
     /// Guards of the project's habits alone (part of `test`)
     Tidy,
+    /// Build the firmware, run it in QEMU, measure and test it
+    #[command(subcommand)]
+    Firmware(firmware::Verb),
     /// Compare uartbridge with its rivals and with what is possible, side by side
     Bench(bench::Options),
 }
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::everything(),
         Task::Test | Task::Ci => test::run(),
         Task::Tidy => tidy::run(),
+        Task::Firmware(verb) => firmware::run(&verb),
         Task::Bench(options) => bench::run(&options),
     };
     match done {

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::setup::{self, By};
 use crate::step::{Steps, cargo};
-use crate::{target, tidy};
+use crate::{firmware, target, tidy};
 
 /// Runs every check, the quick ones first.
 ///
@@ -24,7 +24,10 @@ pub(crate) fn run() -> Result<()> {
         cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings"),
     )?;
     steps.step("the core without an operating system", target::build_core)?;
+    steps.step("firmware: lints", firmware::lint)?;
+    steps.step("firmware: images", firmware::build)?;
     steps.command("tests", &mut cargo(&["test", "--workspace"]))?;
+    steps.step("firmware in QEMU", || firmware::host("test", &[]))?;
     steps.summary();
     Ok(())
 }

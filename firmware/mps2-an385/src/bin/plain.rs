@@ -1,0 +1,23 @@
+//! The image without TLS.
+
+#![no_std]
+#![no_main]
+
+use uartbridge_embassy::run::run;
+use uartbridge_embassy::sock::Tcp;
+use uartbridge_mps2_an385::{Board, image, spawn};
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    uartbridge_mps2_an385::run(|spawner, board| spawn(spawner, bridge(board)))
+}
+
+#[embassy_executor::task]
+async fn bridge(board: Board) {
+    let Board { settings, uart_rx, uart_tx, stack, watchdog } = board;
+    let peers = image::peers(&settings);
+    let (tcp, names) = Tcp::new(stack, peers, image::buffers(), image::configure);
+    let bridge = image::bridge(&settings);
+    let ended = run(bridge, image::uart(uart_rx, uart_tx), tcp, names.run(), image::Loop { watchdog }).await;
+    defmt::panic!("the bridge has ended: {}", ended);
+}

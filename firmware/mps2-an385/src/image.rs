@@ -1,0 +1,114 @@
+//! What the images have in common: the parts of a bridge, made from the settings.
+
+use embassy_net::tcp::TcpSocket;
+use static_cell::StaticCell;
+use uartbridge_core::{Bridge, Duration, LineErrors, LinkState, Step};
+use uartbridge_embassy::options::{Board, Pace};
+use uartbridge_embassy::sock::{Peer, TcpBuffers};
+use uartbridge_embassy::uart::{Buffered, Classify, Halves};
+use uartbridge_firmware_config::{MAX_PEERS, Settings};
+
+use crate::fault::{self, restart};
+use crate::uart::{Overruns, UartRx, UartTx};
+use crate::watchdog::{FEED, Watchdog};
+
+/// Bytes in each ring of the bridge.
+const RING: usize = 2048;
+/// Bytes in each buffer of the TCP socket.
+const SOCKET: usize = 2048;
+/// Packets that the up ring can tell apart.
+const PACKETS: usize = 16;
+
+/// The bridge, over rings in static memory.
+pub type Bridged = Bridge<'static, &'static mut [u8], &'static mut [u8], PACKETS>;
+/// The UART as the loop knows it.
+pub type Uart = Halves<Buffered<UartRx, Classify<Overruns>>, Buffered<UartTx>>;
+/// The socket's memory.
+pub type Buffers = TcpBuffers<SOCKET, SOCKET>;
+
+/// The bridge that `settings` ask for; once.
+pub fn bridge(settings: &Settings<'static>) -> &'static mut Bridged {
+    static BRIDGE: StaticCell<Bridged> = StaticCell::new();
+    static UP: StaticCell<[u8; RING]> = StaticCell::new();
+    static DOWN: StaticCell<[u8; RING]> = StaticCell::new();
+    let up = part(UP.init([0; RING]), settings.up_buffer);
+    let down = part(DOWN.init([0; RING]), settings.down_buffer);
+    match Bridge::new(settings.config, settings.seed, up, down) {
+        Ok(bridge) => BRIDGE.init(bridge),
+        Err(error) => {
+            defmt::error!("configuration: {=str} must {=str}", error.field, error.must);
+            fault::stop()
+        }
+    }
+}
+
+/// The first `wanted` bytes of a ring's storage; 0: all of it.
+fn part(storage: &'static mut [u8; RING], wanted: u32) -> &'static mut [u8] {
+    match usize::try_from(wanted) {
+        Ok(0) => storage,
+        Ok(wanted @ 1..=RING) => &mut storage[..wanted],
+        Ok(_) | Err(_) => {
+            defmt::error!("configuration: a ring of {} bytes; this image has {}", wanted, RING);
+            fault::stop()
+        }
+    }
+}
+
+/// The peers in `settings`; once.
+pub fn peers(settings: &Settings<'static>) -> &'static [Peer<'static>] {
+    static PEERS: StaticCell<[Peer<'static>; MAX_PEERS]> = StaticCell::new();
+    let peers = PEERS.init([Peer { host: "", port: 0 }; MAX_PEERS]);
+    // What is wrong with a peer, reading the configuration has found out.
+    let listed = settings.peers().flatten();
+    let count =
+        peers.iter_mut().zip(listed).map(|(place, (host, port))| *place = Peer { host, port }).count();
+    &peers[..count]
+}
+
+/// The socket's memory; once.
+pub fn buffers() -> &'static mut Buffers {
+    static BUFFERS: StaticCell<Buffers> = StaticCell::new();
+    BUFFERS.init_with(Buffers::new)
+}
+
+/// The UART as the loop wants it.
+pub fn uart(rx: UartRx, tx: UartTx) -> Uart {
+    let overruns: Classify<Overruns> = |lost| LineErrors { overrun: lost.0, framing: 0, parity: 0 };
+    Halves::of(Buffered::receiver(rx).errors(overruns), Buffered::transmitter(tx))
+}
+
+/// A connection that is quiet is asked every 30 s whether it still lives: the way to the peer forgets it otherwise.
+pub fn configure(socket: &mut TcpSocket<'static>) {
+    socket.set_keep_alive(Some(embassy_time::Duration::from_secs(30)));
+}
+
+/// The board as the loop knows it: its log and its watchdog; no radio, no LED, no sleep deeper than WFI.
+#[derive(Debug)]
+pub struct Loop {
+    /// Fed as long as the loop comes round.
+    pub watchdog: Watchdog,
+}
+
+impl Board for Loop {
+    fn pace(&self) -> Pace {
+        // The UART's driver gathers by itself.
+        Pace { feed_every: Duration::from_secs(u64::from(FEED)), ..Pace::EAGER }
+    }
+
+    fn state(&mut self, state: LinkState) {
+        defmt::info!("{}", state);
+    }
+
+    fn feed(&mut self) {
+        self.watchdog.feed();
+    }
+
+    fn recover(&mut self, step: Step) {
+        defmt::warn!("the network is stuck: {}", step);
+        match step {
+            // The Ethernet controller has nothing that a reset would mend.
+            Step::ResetRadio => {}
+            Step::Restart => restart(),
+        }
+    }
+}

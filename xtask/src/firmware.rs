@@ -1,0 +1,96 @@
+//! `cargo xtask firmware`: builds the images; what is then done with them, `firmware/host` does. It is a program of its
+//! own, so that no other task waits for a decoder of log messages to be compiled.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+
+use crate::setup::{self, By};
+use crate::step::{self, cargo};
+use crate::target::{self, Way};
+
+/// Where the board's workspace lies.
+const BOARD: &str = "firmware/mps2-an385";
+
+/// What can be done with the firmware.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Build the images
+    Build,
+    /// Run an image in QEMU, with a pty or this terminal as its UART, and print its log; `run --help` has more
+    #[command(disable_help_flag = true)]
+    Run(Words),
+    /// Run the images against real peers in QEMU
+    #[command(disable_help_flag = true)]
+    Test(Words),
+}
+
+/// Words for `firmware/host`.
+#[derive(Debug, Args)]
+pub(crate) struct Words {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// Does it.
+///
+/// # Errors
+/// What could not be built, or the verb's own.
+pub(crate) fn run(verb: &Verb) -> Result<()> {
+    setup::run_for(By::Tests)?;
+    build()?;
+    match verb {
+        Verb::Build => Ok(()),
+        Verb::Run(words) => host("run", &words.words),
+        Verb::Test(words) => host("test", &words.words),
+    }
+}
+
+/// Builds every image.
+///
+/// # Errors
+/// No compiler for the board, or what it says.
+pub(crate) fn build() -> Result<()> {
+    let way = target::prepare()?;
+    let folder = target_dir()?;
+    let folder = folder.to_str().context("the target directory's name is not UTF-8")?;
+    let image = |arguments: &[&str]| {
+        let common = ["--release", "--locked", "--quiet", "--target-dir", folder];
+        step::run(&mut target::cargo(way, &step::root().join(BOARD), "build", &[&common, arguments].concat()))
+    };
+    image(&["--bin", "plain"])
+}
+
+/// The board's own formatting and lints: it is a workspace of its own.
+///
+/// # Errors
+/// What they say.
+pub(crate) fn lint() -> Result<()> {
+    let board = step::root().join(BOARD);
+    step::run(cargo(&["fmt", "--check"]).current_dir(&board))?;
+    let way = target::prepare()?;
+    if way == Way::Source {
+        println!("skipped: clippy needs `rustup target add {}`", target::CORTEX_M3);
+        return Ok(());
+    }
+    let folder = target_dir()?;
+    let folder = folder.to_str().context("the target directory's name is not UTF-8")?;
+    let arguments = ["--release", "--locked", "--quiet", "--target-dir", folder, "--", "-D", "warnings"];
+    step::run(&mut target::cargo(way, &board, "clippy", &arguments))
+}
+
+/// Calls `firmware/host`.
+///
+/// # Errors
+/// The verb's own.
+pub(crate) fn host(verb: &str, words: &[OsString]) -> Result<()> {
+    let mut command = cargo(&["run", "--quiet", "--package", "uartbridge-firmware-host", "--", verb]);
+    step::run(command.args(words))
+}
+
+/// Where the images come to lie; `firmware/host` looks there.
+fn target_dir() -> Result<PathBuf> {
+    Ok(step::target_dir()?.join("firmware"))
+}
