@@ -71,6 +71,12 @@ pub(crate) const NEEDS: &[Need] = &[
         purpose: "counts system calls without slowing them",
         by: By::Bench,
     },
+    Need {
+        tool: "stunnel",
+        package: "stunnel4",
+        purpose: "TLS server and rival in the bench",
+        by: By::Bench,
+    },
     Need { tool: "valgrind", package: "valgrind", purpose: "counts instructions", by: By::Bench },
     Need { tool: "picocom", package: "picocom", purpose: "typing into the demo's serial port", by: By::Hand },
 ];

@@ -15,6 +15,7 @@ mod report;
 mod rig;
 mod stream;
 mod throughput;
+mod tls;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -54,6 +55,8 @@ enum Part {
     Latency,
     /// 1 to 1024 ports at 11 520 bytes/s each
     Ports,
+    /// TLS clients: throughput, CPU time, memory a connection, handshakes
+    Tls,
     /// Instructions of the core alone
     Core,
 }
@@ -67,7 +70,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::run_for(By::Bench)?;
     rig::raise_file_limit()?;
     let wanted = |part| options.parts.is_empty() || options.parts.contains(&part);
-    let relays = [Part::Throughput, Part::Calls, Part::Latency, Part::Ports].into_iter().any(wanted);
+    let relays =
+        [Part::Throughput, Part::Calls, Part::Latency, Part::Ports, Part::Tls].into_iter().any(wanted);
     let programs = if relays { program::prepare(&options.programs)? } else { Vec::new() };
     let mut entrants = Entrants { list: programs.into_iter().map(Entrant::new).collect() };
 
@@ -90,8 +94,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     part(Part::Calls, &mut || calls::run(&mut entrants, options.quick));
     part(Part::Latency, &mut || latency::run(&mut entrants, options.quick));
     part(Part::Ports, &mut || ports::run(&mut entrants, options.quick));
+    let mut failures = Vec::new();
+    part(Part::Tls, &mut || tls::run(options.quick, &mut failures));
     part(Part::Core, &mut || core::run(options.quick));
-    report.failures(entrants.failures());
+    failures.extend(entrants.failures());
+    report.failures(failures);
 
     let text = report.markdown();
     println!("{text}");

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+use super::tls::Client;
 use crate::setup;
 use crate::step::{self, cargo};
 
@@ -23,6 +24,9 @@ pub(super) enum Program {
     Socat,
     /// ser2net with its default settings: among them `chardelay`, which waits at least 1 ms before it sends.
     Ser2net,
+    /// A TLS client; only the part about TLS has them.
+    #[value(skip)]
+    Tls(Client),
 }
 
 /// A pair to be relayed.
@@ -59,6 +63,7 @@ impl Program {
             Self::Uartbridge => "uartbridge",
             Self::Socat => "socat",
             Self::Ser2net => "ser2net",
+            Self::Tls(client) => client.name(),
         }
     }
 
@@ -72,6 +77,7 @@ impl Program {
             Self::Uartbridge => ("--version", 0),
             Self::Socat => ("-V", 1),
             Self::Ser2net => ("-v", 0),
+            Self::Tls(client) => return client.version(),
         };
         let output = Command::new(self.path()?).arg(flag).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -84,7 +90,7 @@ impl Program {
     pub(super) fn listens(self) -> bool {
         match self {
             Self::Ser2net => true,
-            Self::Limit | Self::Again | Self::Uartbridge | Self::Socat => false,
+            Self::Limit | Self::Again | Self::Uartbridge | Self::Socat | Self::Tls(_) => false,
         }
     }
 
@@ -92,7 +98,7 @@ impl Program {
     pub(super) fn many_ports(self) -> bool {
         match self {
             Self::Limit | Self::Again | Self::Uartbridge | Self::Ser2net => true,
-            Self::Socat => false,
+            Self::Socat | Self::Tls(_) => false,
         }
     }
 
@@ -125,6 +131,7 @@ impl Program {
                 };
                 return pairs.iter().map(one).collect();
             }
+            (Self::Tls(client), pairs) => return client.commands(pairs, dir),
             (Self::Ser2net, pairs) => {
                 command.args(["-n", "-c"]).arg(write(dir, "ser2net.yaml", &ser2net_yaml(pairs))?);
             }
@@ -132,10 +139,15 @@ impl Program {
         Ok(vec![command])
     }
 
-    fn path(self) -> Result<PathBuf> {
+    /// The program itself.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(super) fn path(self) -> Result<PathBuf> {
         match self {
             Self::Limit | Self::Again => Ok(step::target_dir()?.join("release").join(Self::Limit.name())),
             Self::Uartbridge => Ok(step::target_dir()?.join("release").join(self.name())),
+            Self::Tls(client) => client.path(),
             Self::Socat | Self::Ser2net => {
                 setup::find(self.name()).with_context(|| format!("no {}: cargo xtask setup", self.name()))
             }
@@ -162,7 +174,7 @@ fn ser2net_yaml(pairs: &[Pair]) -> String {
     text
 }
 
-fn write(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
+pub(super) fn write(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = dir.join(name);
     std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -17,6 +18,7 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use super::process;
 use super::program::{Pair, Program};
 use super::stream::Stream;
+use super::tls::Server;
 
 /// A program that moves no byte for so long hangs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -44,6 +46,8 @@ pub(super) struct Rig {
     children: Vec<Child>,
     /// One a port.
     pub(super) lines: Vec<Line>,
+    /// The TLS server in front of the bench's sockets.
+    server: Option<Server>,
     dir: PathBuf,
 }
 
@@ -135,10 +139,11 @@ impl Rig {
     /// # Errors
     /// No pty, no port, or the program does not relay in time: with the end of what it wrote to stderr.
     pub(super) fn start(program: Program, lines: usize) -> Result<Self> {
-        let dir =
-            std::env::temp_dir().join(format!("uartbridge-bench-{}-{}", std::process::id(), program.name()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("uartbridge-bench-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
-        let mut rig = Self { children: Vec::new(), lines: Vec::new(), dir };
+        let mut rig = Self { children: Vec::new(), lines: Vec::new(), server: None, dir };
         let log = rig.dir.join("stderr");
         rig.connect(program, lines, &log).map_err(|error| {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
@@ -186,6 +191,10 @@ impl Rig {
             self.spawn(program, &pairs, log)?;
             pairs.iter().map(|pair| self.dial(pair.tcp, deadline)).collect::<Result<_>>()?
         } else {
+            if let Program::Tls(_) = program {
+                let (server, moved) = Server::start(&pairs, &self.dir, "")?;
+                (self.server, pairs) = (Some(server), moved);
+            }
             self.spawn(program, &pairs, log)?;
             listeners.iter().map(|listener| self.accept(listener, deadline)).collect::<Result<_>>()?
         };

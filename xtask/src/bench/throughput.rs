@@ -166,7 +166,7 @@ fn received(line: &Line) -> u64 {
 }
 
 /// Rates in MiB/s, and CPU seconds a GiB.
-fn compare(
+pub(super) fn compare(
     entrants: &mut Entrants,
     load: Load,
     block: usize,

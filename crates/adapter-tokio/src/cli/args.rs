@@ -205,6 +205,8 @@ Examples:
         everybody in
   uartbridge certs certs
         certificates for trying TLS out, and the commands to try
+  uartbridge /dev/ttyUSB0 tls://a.example:8883
+        TLS, verified by the authorities that this system trusts
   uartbridge /dev/ttyUSB0 'tls://a.example:4433?ca=ca.pem&cert=me.pem&key=me.key'
         mutual TLS; tls-listen:// is the other side
   uartbridge '/dev/ttyS1?rs485=on' udp://192.0.2.1:4000 --pack-gap 20ms
@@ -224,7 +226,8 @@ Settings of a serial port, after ? and with & between them:
   rs485=on|off   rs485-before=TIME   rs485-after=TIME
   rs485-rts-on-send=on|off   rs485-rx-during-tx=on|off
 
-Settings of tls://, likewise (FILE: PEM or DER):
+Settings of tls://, likewise (FILE: PEM or DER; a new one is used from the next
+connection on; without ca and pin, the system's authorities are trusted):
   ca=FILE   pin=sha256:HEX   cert=FILE   key=FILE   sni=NAME   alpn=PROTOCOL
   insecure=verify-nobody
 Settings of tls-listen://:
