@@ -16,7 +16,7 @@ const SOCKETS: usize = 3;
 /// The running board.
 pub struct Board {
     /// What makes this image this device.
-    pub settings: Settings<'static>,
+    pub settings: &'static Settings<'static>,
     /// The receiving half of the UART.
     pub uart_rx: UartRx,
     /// The sending half of the UART.
@@ -35,10 +35,14 @@ pub fn run(begin: impl FnOnce(Spawner, Board)) -> ! {
     clock::start();
     let (why, starts) = fault::why_started();
     defmt::info!("uartbridge {=str}, started by {}", env!("CARGO_PKG_VERSION"), why);
-    let settings = flash::settings().unwrap_or_else(|error| {
-        defmt::error!("configuration: {}; write it with `cargo xtask firmware run`", error);
-        fault::stop()
-    });
+    static SETTINGS: StaticCell<Settings<'static>> = StaticCell::new();
+    let settings: &'static Settings<'static> = match flash::settings() {
+        Ok(settings) => SETTINGS.init(settings),
+        Err(error) => {
+            defmt::error!("configuration: {}; write it with `cargo xtask firmware run`", error);
+            fault::stop()
+        }
+    };
     let (uart_rx, uart_tx) = uart::start(settings.baud).unwrap_or_else(|error| {
         defmt::error!("configuration: {}: this UART makes 24 to 1562500 baud", error);
         fault::stop()
@@ -48,7 +52,7 @@ pub fn run(begin: impl FnOnce(Spawner, Board)) -> ! {
         fault::stop()
     });
     executor::run(|spawner| {
-        let (stack, runner) = network(ethernet, &settings, starts);
+        let (stack, runner) = network(ethernet, settings, starts);
         spawn(spawner, run_network(runner));
         let watchdog = Watchdog::start();
         begin(spawner, Board { settings, uart_rx, uart_tx, stack, watchdog });

@@ -27,13 +27,13 @@ pub type Uart = Halves<Buffered<UartRx, Classify<Overruns>>, Buffered<UartTx>>;
 pub type Buffers = TcpBuffers<SOCKET, SOCKET>;
 
 /// The bridge that `settings` ask for; once.
-pub fn bridge(settings: &Settings<'static>) -> &'static mut Bridged {
+pub fn bridge(settings: &'static Settings<'static>) -> &'static mut Bridged {
     static BRIDGE: StaticCell<Bridged> = StaticCell::new();
     static UP: StaticCell<[u8; RING]> = StaticCell::new();
     static DOWN: StaticCell<[u8; RING]> = StaticCell::new();
     let up = part(UP.init([0; RING]), settings.up_buffer);
     let down = part(DOWN.init([0; RING]), settings.down_buffer);
-    match Bridge::new(settings.config, settings.seed, up, down) {
+    match Bridge::new(&settings.config, settings.seed, up, down) {
         Ok(bridge) => BRIDGE.init(bridge),
         Err(error) => {
             defmt::error!("configuration: {=str} must {=str}", error.field, error.must);

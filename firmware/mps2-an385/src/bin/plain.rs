@@ -15,9 +15,9 @@ fn main() -> ! {
 #[embassy_executor::task]
 async fn bridge(board: Board) {
     let Board { settings, uart_rx, uart_tx, stack, watchdog } = board;
-    let peers = image::peers(&settings);
+    let peers = image::peers(settings);
     let (tcp, names) = Tcp::new(stack, peers, image::buffers(), image::configure);
-    let bridge = image::bridge(&settings);
+    let bridge = image::bridge(settings);
     let ended = run(bridge, image::uart(uart_rx, uart_tx), tcp, names.run(), image::Loop { watchdog }).await;
     defmt::panic!("the bridge has ended: {}", ended);
 }
