@@ -3,8 +3,10 @@
 use crate::engine::{ClientSide, Config, Facts, ServerConfig, ServerSide, Side};
 use crate::failure::Failure;
 use crate::phase::Phase;
+use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::settings::SetupError;
+use alloc::string::{String, ToString};
 use core::fmt;
 use core::time::Duration;
 
@@ -226,6 +228,11 @@ impl<S: Side, I, O> Connection<S, I, O> {
     /// What the handshake agreed on; `None` before its end.
     pub fn facts(&self) -> Option<Facts> {
         self.session.engine.facts()
+    }
+
+    /// A failure in words, as this side tells it.
+    pub fn words(failure: Failure) -> String {
+        if S::IS_SERVER { Refusal(failure).to_string() } else { failure.to_string() }
     }
 
     /// The certificate that the peer has shown, in DER; also in a session that was taken up again.

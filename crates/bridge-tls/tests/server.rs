@@ -177,7 +177,8 @@ fn every_refusal_is_told_as_what_it_is_and_the_client_hears_of_it() {
             let mut pair = Pair::new(&required(&authority), &client(&authority, certificate.as_ref(), tls13));
             pair.run();
             assert_eq!(pair.server.state(), State::Failed(failure), "TLS 1.3: {tls13}");
-            assert!(Refusal(failure).to_string().contains(words), "{}", Refusal(failure));
+            let said = BoxedServer::words(failure);
+            assert!(said.contains(words) && said == Refusal(failure).to_string(), "{said}");
             let heard = pair.client_error.expect("an alert");
             assert!(matches!(heard, rustls::Error::AlertReceived(_)), "{heard:?}");
             assert_eq!(pair.server.acked(), 0);
@@ -195,6 +196,7 @@ fn every_refusal_is_told_as_what_it_is_and_the_client_hears_of_it() {
     server.ports().rx[..garbage.len()].copy_from_slice(garbage);
     server.handle(Duration::ZERO, Event::Rx(garbage.len())).expect("lent");
     assert_eq!(server.state(), State::Failed(Failure::NotTls));
+    assert_ne!(BoxedServer::words(Failure::NotTls), BoxedClient::words(Failure::NotTls));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use uartbridge_core::CloseReason;
 use uartbridge_tls::{
-    Client, ClientSide, Config, Connection, Event, Failure, Misuse, Refusal, Server, ServerConfig,
-    ServerSide, Side, State,
+    Client, ClientSide, Config, Connection, Event, Failure, Misuse, Server, ServerConfig, ServerSide, Side,
+    State,
 };
 
 use super::{plain, reason};
@@ -71,11 +71,10 @@ pub(super) async fn accept(
     match tls.handshake().await {
         Ok(()) => Ok(tls),
         Err(Halt::Failed(failure)) => {
-            let what = match &tls.broken {
-                Some(error) => format!("{} ({})", Refusal(failure), plain(error)),
-                None => Refusal(failure).to_string(),
-            };
-            Err((what, Some(tls.stream)))
+            let words = tls.words(failure);
+            let words =
+                tls.broken.as_ref().map_or(words.clone(), |error| format!("{words} ({})", plain(error)));
+            Err((words, Some(tls.stream)))
         }
         Err(Halt::Misuse(misuse)) => Err((misuse.to_string(), None)),
     }
@@ -291,11 +290,15 @@ impl<S: Side> Tls<S> {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
+    fn words(&self, failure: Failure) -> String {
+        Connection::<S, Storage, Storage>::words(failure)
+    }
+
     /// A failure, or what the socket has said if that says more.
     fn error(&self, failure: Failure) -> io::Error {
         match (&self.broken, failure) {
             (Some(error), Failure::Truncated) => again(error),
-            (_, failure) => io::Error::other(failure),
+            (_, failure) => io::Error::other(self.words(failure)),
         }
     }
 }

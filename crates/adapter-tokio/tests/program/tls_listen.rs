@@ -5,6 +5,7 @@ mod outside;
 mod refusals;
 mod reload;
 mod s_client;
+mod weaknesses;
 
 use std::path::Path;
 

@@ -43,6 +43,8 @@ impl ServerConfig {
         let mut tls =
             builder.with_single_cert(identity.chain, identity.key).map_err(|error| key_error(&error))?;
         tls.alpn_protocols = alpn;
+        // A client that can do only one suite well offers only that one.
+        tls.ignore_client_order = true;
         tls.session_storage = Arc::new(NoServerSessionStorage {});
         match tickets {
             Some(tickets) => tls.ticketer = tickets,

@@ -188,6 +188,12 @@ fn parameters(alert: AlertDescription) -> Option<Failure> {
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls' enums may grow")]
 fn other(alert: AlertDescription) -> Failure {
-    if alert == AlertDescription::BadRecordMac { Failure::BadRecord } else { Failure::Alert(alert.into()) }
+    match alert {
+        AlertDescription::BadRecordMac => Failure::BadRecord,
+        // As an error it comes in the handshake only.
+        AlertDescription::CloseNotify => Failure::ClosedInHandshake,
+        alert => Failure::Alert(alert.into()),
+    }
 }
