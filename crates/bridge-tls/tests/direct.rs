@@ -32,7 +32,7 @@ fn ciphertext_can_be_received_straight_into_the_readers_memory() {
 fn a_server_may_speak_in_the_same_breath_as_its_finished() {
     let authority = Authority::new("ours");
     let config = config(settings(Trust::Authorities(authority.roots())));
-    for tls13 in [true, false] {
+    for &tls13 in versions() {
         let mut server = server(&authority.server(), None, tls13);
         server.send_half_rtt_data = true;
         server.send_tls13_tickets = 0;

@@ -94,7 +94,7 @@ fn client(authority: &Authority, certificate: Option<&Certificate>, tls13: bool)
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("pem")).expect("root");
     let version = if tls13 { &rustls::version::TLS13 } else { &rustls::version::TLS12 };
-    let builder = ClientConfig::builder_with_details(provider(), Arc::new(Clock(Some(TODAY))))
+    let builder = ClientConfig::builder_with_details(ring(), Arc::new(Clock(Some(TODAY))))
         .with_protocol_versions(&[version])
         .expect("version")
         .with_root_certificates(roots);
@@ -111,7 +111,7 @@ fn client(authority: &Authority, certificate: Option<&Certificate>, tls13: bool)
 fn bytes_both_ways_acknowledgements_and_the_end() {
     let authority = Authority::new("ours");
     let certificate = authority.client();
-    for tls13 in [true, false] {
+    for &tls13 in versions() {
         for chunk in [1, 1000, usize::MAX] {
             let mut pair = Pair::new(&required(&authority), &client(&authority, Some(&certificate), tls13));
             pair.chunk = chunk;
@@ -173,7 +173,7 @@ fn every_refusal_is_told_as_what_it_is_and_the_client_hears_of_it() {
         (Some(authority.server()), Failure::WrongUsage, "not for clients"),
     ];
     for (certificate, failure, words) in cases {
-        for tls13 in [true, false] {
+        for &tls13 in versions() {
             let mut pair = Pair::new(&required(&authority), &client(&authority, certificate.as_ref(), tls13));
             pair.run();
             assert_eq!(pair.server.state(), State::Failed(failure), "TLS 1.3: {tls13}");
@@ -184,7 +184,7 @@ fn every_refusal_is_told_as_what_it_is_and_the_client_hears_of_it() {
             assert_eq!(pair.server.acked(), 0);
         }
     }
-    for tls13 in [true, false] {
+    for &tls13 in versions() {
         let mut pair = Pair::new(&required(&authority), &client(&other, Some(&authority.client()), tls13));
         pair.run();
         let failure = Failure::ServerCertificateRefused(Objection::UnknownAuthority);
@@ -236,7 +236,7 @@ fn nothing_is_said_before_the_client_has_finished() {
 #[test]
 fn a_client_may_speak_in_the_same_breath_as_its_finished() {
     let authority = Authority::new("ours");
-    for tls13 in [true, false] {
+    for &tls13 in versions() {
         let certificate = authority.client();
         let mut pair = Pair::new(&required(&authority), &client(&authority, Some(&certificate), tls13));
         pair.client.writer().write_all(b"at once").expect("buffered");
@@ -258,7 +258,7 @@ fn sessions_are_taken_up_again_while_the_tickets_last() {
         settings.tickets = Some(rustls::crypto::ring::Ticketer::new().expect("random numbers"));
         ServerConfig::new(settings).expect("settings")
     };
-    for tls13 in [true, false] {
+    for &tls13 in versions() {
         let client = client(&authority, Some(&certificate), tls13);
         let server = config();
         let kind = |server: &ServerConfig| {

@@ -35,7 +35,7 @@ fn numbered(len: usize) -> Vec<u8> {
 #[test]
 fn bytes_both_ways_in_chunks_of_any_size() {
     let World { config, certificate } = world();
-    for tls13 in [true, false] {
+    for &tls13 in versions() {
         for chunk in [1, 7, 1000, usize::MAX] {
             let mut pair = Pair::new(&config, server(&certificate, None, tls13));
             pair.chunk = chunk;
@@ -157,7 +157,7 @@ fn ends_without_close_notify() {
 #[test]
 fn close_notify_both_ways() {
     let World { config, certificate } = world();
-    for tls13 in [true, false] {
+    for &tls13 in versions() {
         let mut pair = Pair::new(&config, server(&certificate, None, tls13));
         pair.run();
         pair.server_writes(b"last words");
@@ -190,7 +190,8 @@ fn close_notify_both_ways() {
 
 #[test]
 fn a_session_is_taken_up_again() {
-    for (tls13, version) in [(true, Version::Tls13), (false, Version::Tls12)] {
+    for &tls13 in versions() {
+        let version = if tls13 { Version::Tls13 } else { Version::Tls12 };
         let World { config, certificate } = world();
         let server = Arc::new(server(&certificate, None, tls13));
         for resumed in [false, true] {

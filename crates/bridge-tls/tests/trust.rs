@@ -60,7 +60,7 @@ fn unknown_authority_and_self_signed() {
     for (certificate, expected) in
         [(theirs.server(), Failure::UnknownAuthority), (self_signed(), Failure::SelfSigned)]
     {
-        for tls13 in [true, false] {
+        for &tls13 in versions() {
             let trust = Trust::Authorities(ours.roots());
             let mut pair = Pair::new(&config(settings(trust)), server(&certificate, None, tls13));
             pair.run();
@@ -148,7 +148,7 @@ fn client_certificate_accepted_missing_and_refused() {
         (Some(ours.server()), refused(Objection::Unsupported)),
     ];
     for (identity, expected) in &cases {
-        for tls13 in [true, false] {
+        for &tls13 in versions() {
             let mut settings = settings(Trust::Authorities(ours.roots()));
             settings.identity = identity.as_ref().map(Certificate::identity);
             let mut pair = Pair::new(&config(settings), server(&certificate, Some(&ours), tls13));

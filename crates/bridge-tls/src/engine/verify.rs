@@ -217,6 +217,7 @@ fn sha256(provider: &CryptoProvider) -> Option<&'static dyn Hash> {
         .cipher_suites
         .iter()
         .map(|suite| match suite {
+            #[cfg(feature = "tls12")]
             SupportedCipherSuite::Tls12(suite) => suite.common.hash_provider,
             SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider,
         })

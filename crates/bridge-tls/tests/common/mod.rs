@@ -14,6 +14,7 @@ use uartbridge_tls::{
     Client, Config, CryptoProvider, Event, Failure, INPUT_FOR_ANY_RECORD, Identity, Roots, Settings, State,
     TimeProvider, Trust, UnixTime,
 };
+use uartbridge_tls_rustcrypto::{Crypto, GetRandomFailed};
 
 pub(crate) type BoxedClient = Client<Box<[u8]>, Box<[u8]>>;
 
@@ -29,8 +30,28 @@ impl TimeProvider for Clock {
 /// 1 June 2026, when everything here is valid that should be.
 pub(crate) const TODAY: u64 = 1_780_272_000;
 
+/// The provider under test: the one for chips where `tests/rustcrypto.rs` has these tests once more, ring otherwise.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
+    static CRYPTO: Crypto = Crypto::new(random);
+    if for_chips() { Arc::new(CRYPTO.provider()) } else { ring() }
+}
+
+/// The provider of the other side.
+pub(crate) fn ring() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+pub(crate) fn for_chips() -> bool {
+    env!("CARGO_CRATE_NAME") == "rustcrypto"
+}
+
+/// For each protocol version that the provider under test speaks: whether it is TLS 1.3.
+pub(crate) fn versions() -> &'static [bool] {
+    if for_chips() { &[true] } else { &[true, false] }
+}
+
+fn random(bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
+    ring().secure_random.fill(bytes)
 }
 
 pub(crate) struct Authority {
@@ -110,7 +131,7 @@ pub(crate) fn config(settings: Settings) -> Config {
 pub(crate) fn server(certificate: &Certificate, clients: Option<&Authority>, tls13: bool) -> ServerConfig {
     let version = if tls13 { &rustls::version::TLS13 } else { &rustls::version::TLS12 };
     let builder =
-        ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[version]).expect("version");
+        ServerConfig::builder_with_provider(ring()).with_protocol_versions(&[version]).expect("version");
     let builder = match clients {
         None => builder.with_no_client_auth(),
         Some(authority) => {
@@ -118,9 +139,7 @@ pub(crate) fn server(certificate: &Certificate, clients: Option<&Authority>, tls
             let pem = authority.pem.as_bytes();
             roots.add(rustls_pki_types::pem::PemObject::from_pem_slice(pem).expect("pem")).expect("root");
             builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
-                    .build()
-                    .expect("roots"),
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), ring()).build().expect("roots"),
             )
         }
     };

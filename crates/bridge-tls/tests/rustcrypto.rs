@@ -1,0 +1,17 @@
+//! All tests of connections once more, with the provider for chips: see `provider` in `common`.
+
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each file brings `common`, as it does when it is a target of its own"
+)]
+
+#[path = "direct.rs"]
+mod direct;
+#[path = "openssl.rs"]
+mod openssl;
+#[path = "server.rs"]
+mod server;
+#[path = "stream.rs"]
+mod stream;
+#[path = "trust.rs"]
+mod trust;
