@@ -1,7 +1,7 @@
 //! TLS as a client, against OpenSSL's server: trust, identity, sessions, ends, and breaks.
 
 mod authority;
-mod breaks;
+pub(crate) mod breaks;
 mod connections;
 mod files;
 mod openssl;

@@ -1,5 +1,6 @@
 //! TLS as a listener: who comes in, who is refused, and what both hear of it.
 
+mod breaks;
 mod clients;
 mod outside;
 mod refusals;
@@ -26,8 +27,14 @@ fn path(path: &Path) -> &str {
 
 /// The program in this directory, listening with these settings, its UART at `tty`.
 fn listener(directory: &Directory, settings: &str) -> Program {
+    listener_with(directory, settings, &[])
+}
+
+/// The same with options.
+fn listener_with(directory: &Directory, settings: &str, options: &[&str]) -> Program {
     let net = format!("tls-listen://:0?cert=server.pem&key=server.key{settings}");
-    Program::spawn(command(&["pty:tty", &net]).current_dir(directory.path("")))
+    let words = [&["pty:tty", &net], options].concat();
+    Program::spawn(command(&words).current_dir(directory.path("")))
 }
 
 /// Who wants only clients with a certificate.

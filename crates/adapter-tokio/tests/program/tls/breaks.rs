@@ -16,9 +16,9 @@ use super::connections::start;
 use crate::device::{Directory, accept, free_port, open_pty};
 use crate::process::PATIENCE;
 
-const BREAKS: usize = 100;
+pub(crate) const BREAKS: usize = 100;
 /// Bytes, both ways together, before a break: some come in the handshake, most in the data.
-const LONGEST: u64 = 20_000;
+pub(crate) const LONGEST: u64 = 20_000;
 /// Starts each connection; nothing else has this byte in it.
 const GREETING: u8 = b'@';
 const LINE: usize = 8;
@@ -43,10 +43,10 @@ fn a_hundred_breaks_at_random_bytes_lose_nothing_and_change_no_order() {
             let proxy = scope.spawn(|| {
                 let mut random = seed;
                 for _ in 0..BREAKS {
-                    relay(&accept(&listener), port, Some(next(&mut random) % LONGEST));
+                    relay(&accept(&listener), &connect(port), Some(next(&mut random) % LONGEST));
                 }
                 done.store(true, Ordering::Relaxed);
-                relay(&accept(&listener), port, None);
+                relay(&accept(&listener), &connect(port), None);
             });
             let sent = device.join().expect("the device talks");
             let got = until_end(&output);
@@ -68,7 +68,7 @@ fn a_hundred_breaks_at_random_bytes_lose_nothing_and_change_no_order() {
 }
 
 /// Writes numbered lines until the breaks are over, and then the last one. Gives all that was written.
-fn talk(directory: &Directory, done: &AtomicBool) -> Vec<u8> {
+pub(crate) fn talk(directory: &Directory, done: &AtomicBool) -> Vec<u8> {
     let mut terminal = open_pty(&directory.path("tty"));
     let mut sent = Vec::new();
     for number in 0.. {
@@ -83,38 +83,37 @@ fn talk(directory: &Directory, done: &AtomicBool) -> Vec<u8> {
     sent
 }
 
-/// Carries bytes both ways until so many have passed, then ends its side in the middle of what the server says. What
-/// has come from the client by then is acknowledged, so it is delivered, as far as the client lets it come.
-fn relay(client: &TcpStream, port: u16, budget: Option<u64>) {
-    let server = connect(port);
+/// Carries bytes both ways until so many have passed, then ends its side in the middle of what the peer says. What has come
+/// from the program by then is acknowledged, so it is delivered, as far as the program lets it come.
+pub(crate) fn relay(program: &TcpStream, peer: &TcpStream, budget: Option<u64>) {
     let mut left = budget.map_or(usize::MAX, |bytes| bytes as usize);
-    let mut client_ended = false;
-    while left > 0 && !client_ended {
-        let mut ready = [PollFd::new(client, PollFlags::IN), PollFd::new(&server, PollFlags::IN)];
+    let mut program_ended = false;
+    while left > 0 && !program_ended {
+        let mut ready = [PollFd::new(program, PollFlags::IN), PollFd::new(peer, PollFlags::IN)];
         let timeout = PATIENCE.try_into().expect("not that long");
         assert!(poll(&mut ready, Some(&timeout)).is_ok_and(|ready| ready > 0), "nothing moves");
         let readable = ready.map(|fd| !fd.revents().is_empty());
         if readable[0] {
-            match carry(client, &server, left) {
-                0 => client_ended = true,
+            match carry(program, peer, left) {
+                0 => program_ended = true,
                 count => left -= count,
             }
         }
         if readable[1] && left > 0 {
-            match carry(&server, client, left) {
-                // It has refused the client, or has had enough of it.
+            match carry(peer, program, left) {
+                // It has refused the program, or has had enough of it.
                 0 => break,
                 count => left -= count,
             }
         }
     }
-    let _ = client.shutdown(Shutdown::Write);
-    while !client_ended {
-        client_ended = carry(client, &server, usize::MAX) == 0;
+    let _ = program.shutdown(Shutdown::Write);
+    while !program_ended {
+        program_ended = carry(program, peer, usize::MAX) == 0;
     }
-    // The server reads on until here.
-    let _ = server.shutdown(Shutdown::Write);
-    while carry_to_nobody(&server) > 0 {}
+    // The peer reads on until here.
+    let _ = peer.shutdown(Shutdown::Write);
+    while carry_to_nobody(peer) > 0 {}
 }
 
 /// Moves up to `most` bytes; 0 at the end.
@@ -191,7 +190,7 @@ impl Drop for Killed {
 }
 
 /// What comes until the last line.
-fn until_end(output: &Receiver<Vec<u8>>) -> Vec<u8> {
+pub(crate) fn until_end(output: &Receiver<Vec<u8>>) -> Vec<u8> {
     let mut got = Vec::new();
     while !got.ends_with(b"THEEND!\n") {
         let more = output.recv_timeout(PATIENCE);
@@ -201,7 +200,7 @@ fn until_end(output: &Receiver<Vec<u8>>) -> Vec<u8> {
 }
 
 /// Whether the connections' parts, put together, make what was sent: how many bytes came twice, or what is wrong.
-fn compare(sent: &[u8], got: &[u8]) -> Result<usize, String> {
+pub(crate) fn compare(sent: &[u8], got: &[u8]) -> Result<usize, String> {
     let (mut end, mut twice) = (0, 0);
     for part in got.split(|byte| *byte == GREETING) {
         let at = place(sent, part, end).ok_or_else(|| format!("at {end}: {}", part.escape_ascii()))?;
@@ -225,13 +224,13 @@ fn place(sent: &[u8], part: &[u8], end: usize) -> Option<usize> {
     }
 }
 
-fn counter(line: &str, name: &str) -> usize {
+pub(crate) fn counter(line: &str, name: &str) -> usize {
     let value = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {line}"))
 }
 
 /// xorshift (Marsaglia 2003).
-fn next(state: &mut u64) -> u64 {
+pub(crate) fn next(state: &mut u64) -> u64 {
     *state |= 1;
     *state ^= *state << 13;
     *state ^= *state >> 7;
