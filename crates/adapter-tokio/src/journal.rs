@@ -1,16 +1,13 @@
 //! One log line for each change of state, with its reason.
 
-use std::time::Duration;
-
-use uartbridge_core::{CloseCause, LinkState};
+use uartbridge_core::{LinkState, Weight};
 
 use crate::sock::LISTENING;
 
 /// Remembers what was last said, and why the link is about to change.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
-    link: Option<LinkState>,
-    why: Option<String>,
+    link: uartbridge_core::Journal<String>,
     /// What was agreed on with the peer.
     details: Option<String>,
     /// What was said of the UART while it is absent.
@@ -22,7 +19,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// The next change of state has this reason, unless one was given before.
     pub(crate) fn because(&mut self, why: impl Into<String>) {
-        self.why.get_or_insert_with(|| why.into());
+        self.link.because(why);
     }
 
     /// The next connection has these properties.
@@ -37,65 +34,39 @@ impl Journal {
         failures: impl Fn() -> u16,
         peer: impl Fn() -> String,
     ) -> Option<String> {
-        let same = match (self.link, state) {
-            (Some(LinkState::BackOff(_)), LinkState::BackOff(_)) => true,
-            (before, now) => before == Some(now),
-        };
-        if same {
-            return None;
-        }
-        self.link = Some(state);
+        let change = self.link.change(state)?;
         let peer = peer();
-        let listens = peer.contains(LISTENING);
-        match state {
-            LinkState::NoIp => self.warn("network has no address".to_owned()),
-            LinkState::Parked => {
-                let line = format!("no connection needed{}", self.reason());
-                self.info(line)
-            }
-            LinkState::BackOff(pause) if pause.as_micros() == 0 => None,
-            LinkState::BackOff(_) if listens => {
-                let line = format!("no client any more{}; waiting for the next one", self.reason());
+        let common = change.line(&peer, failures());
+        let (weight, line) = match state {
+            LinkState::BackOff(_) if peer.contains(LISTENING) => {
                 self.waiting = true;
-                self.info(line)
+                let why = change.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+                (Weight::Note, format!("no client any more{why}; waiting for the next one"))
             }
-            LinkState::BackOff(pause) => {
-                let pause = Duration::from_millis(pause.as_micros().div_ceil(1_000));
-                let failures = match failures() {
-                    0 => String::new(),
-                    1 => " (1 failure)".to_owned(),
-                    n => format!(" ({n} failures in a row)"),
-                };
-                let line = format!("not connected{}; next attempt in {pause:?}{failures}", self.reason());
-                self.warn(line)
-            }
-            LinkState::Connecting(_) if listens && !self.waiting => {
-                self.waiting = true;
-                self.info(format!("waiting for a client at {peer}"))
-            }
-            LinkState::Connecting(_) if listens => {
-                tracing::debug!("waiting for a client at {peer}");
-                None
-            }
-            LinkState::Connecting(_) => {
-                tracing::debug!("connecting to {peer}");
-                Some(format!("connecting to {peer}"))
+            LinkState::Connecting(_) if peer.contains(LISTENING) => {
+                if std::mem::replace(&mut self.waiting, true) {
+                    tracing::debug!("waiting for a client at {peer}");
+                    return None;
+                }
+                (Weight::Note, format!("waiting for a client at {peer}"))
             }
             LinkState::Open(_) => {
-                self.why = None;
                 let details = self.details.take().map_or(String::new(), |details| format!(" ({details})"));
-                self.info(format!("connected to {peer}{details}"))
+                (change.weight(), format!("{common}{details}"))
             }
-            LinkState::Closing => {
-                let why = self.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
-                tracing::debug!("closing the connection{why}");
-                Some("closing the connection".to_owned())
-            }
-            LinkState::Finished => {
-                let line = format!("finished{}", self.reason());
-                self.info(line)
-            }
+            LinkState::NoIp
+            | LinkState::Parked
+            | LinkState::BackOff(_)
+            | LinkState::Connecting(_)
+            | LinkState::Closing
+            | LinkState::Finished => (change.weight(), common.to_string()),
+        };
+        match weight {
+            Weight::Detail => tracing::debug!("{line}"),
+            Weight::Note => tracing::info!("{line}"),
+            Weight::Warning => tracing::warn!("{line}"),
         }
+        Some(line)
     }
 
     /// The UART is open.
@@ -120,40 +91,12 @@ impl Journal {
             self.uart = Some(why);
         }
     }
-
-    fn info(&self, line: String) -> Option<String> {
-        tracing::info!("{line}");
-        Some(line)
-    }
-
-    fn warn(&self, line: String) -> Option<String> {
-        tracing::warn!("{line}");
-        Some(line)
-    }
-
-    fn reason(&mut self) -> String {
-        self.why.take().map_or(String::new(), |why| format!(": {why}"))
-    }
 }
 
 /// How the loop begins to say that an open UART has gone.
 const GONE: &str = "UART is gone";
 /// How the end says that it is not there to be opened.
 const ABSENT: &str = "no such device";
-
-/// The core's reason in words.
-pub(crate) fn words(cause: CloseCause) -> &'static str {
-    match cause {
-        CloseCause::ConnectTimeout => "connecting took too long",
-        CloseCause::Unacked => "the peer has stopped acknowledging",
-        CloseCause::Silent => "the peer has been silent for too long",
-        CloseCause::Idle => "nothing to send for a while",
-        CloseCause::IpLost => "the network's address is gone",
-        CloseCause::PeerClosed => "the peer has closed the connection",
-        CloseCause::CloseTimeout => "closing took too long",
-        CloseCause::Stopping => "stopping",
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -182,18 +125,6 @@ mod tests {
         let left = Some("no client any more: it has left; waiting for the next one".to_owned());
         assert_eq!(said(&mut journal, pause, &client), left);
         assert_eq!(said(&mut journal, dialing, &peer), None);
-    }
-
-    #[test]
-    fn a_failure_is_told_with_its_reason_and_the_pause() {
-        let mut journal = Journal::default();
-        journal.because("connection refused");
-        journal.because("not the first reason");
-        let pause = LinkState::BackOff(Duration::from_micros(1_499_001));
-        let line = journal.link(pause, || 2, || "tcp://a:1".to_owned());
-        let expected = "not connected: connection refused; next attempt in 1.5s (2 failures in a row)";
-        assert_eq!(line.as_deref(), Some(expected));
-        assert_eq!(said(&mut journal, LinkState::BackOff(Duration::ZERO), ""), None, "the same state");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep_until};
 use uartbridge_core::{Action, Close, CloseReason, Event, Instant, Step};
 
 use crate::ends::{Dial, Dialing, OpenUart, Sock, UartEnd};
-use crate::journal::{Journal, words};
+use crate::journal::Journal;
 use crate::run::{Observer, PagedBridge, RunError};
 use crate::time::Clock;
 
@@ -216,7 +216,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
     fn close(&mut self, close: Close) -> Result<(), RunError> {
         match close {
             Close::Orderly(cause) => {
-                self.journal.because(words(cause));
+                self.journal.because(cause.words());
                 match &mut self.link {
                     Some(link) => {
                         link.shut = true;
@@ -226,7 +226,7 @@ impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
                 }
             }
             Close::Abort(cause) => {
-                self.journal.because(words(cause));
+                self.journal.because(cause.words());
                 if self.link.is_some() {
                     return self.end_link(CloseReason::Done);
                 }

@@ -61,6 +61,7 @@ mod stats;
 mod supervise;
 mod time;
 mod uart;
+mod words;
 
 pub use bridge::Bridge;
 pub use config::{
@@ -72,3 +73,4 @@ pub use event::{
 };
 pub use stats::Stats;
 pub use time::{Duration, Instant};
+pub use words::{Change, Journal, Line, Weight, Why};

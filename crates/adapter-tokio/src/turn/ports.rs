@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use uartbridge_core::{CloseReason, Event};
+use uartbridge_core::{CloseCause, CloseReason, Event};
 
 use super::{Live, Turn};
 use crate::ends::{Dial, OpenUart, Sock, SockRead, UartEnd, UartRead};
@@ -103,7 +103,7 @@ impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
             Ok(SockRead::Ended) => {
                 link.peer_ended = true;
                 self.asleep.others = false;
-                self.journal.because("the peer has closed the connection");
+                self.journal.because(CloseCause::PeerClosed.words());
                 self.tell(Event::PeerClosed)?;
             }
             Err(error) => {
@@ -191,7 +191,7 @@ impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
         }
         // A client that has left makes room by itself.
         if !link.peer_ended && !link.shut && self.net.poll_takeover(cx).is_ready() {
-            self.journal.because("another client has taken over");
+            self.journal.because(CloseReason::Replaced.words());
             return self.end_link(CloseReason::Replaced).map(|()| true);
         }
         Ok(false)
