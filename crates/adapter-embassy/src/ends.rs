@@ -7,6 +7,8 @@ use core::task::{Context, Poll};
 
 use uartbridge_core::{Acks, CloseReason, Flow, Instant, LineErrors, PeerIndex};
 
+use crate::log::Name;
+
 /// A UART.
 pub trait Uart {
     /// Reads what is there into `buf`, which is not empty.
@@ -58,6 +60,9 @@ pub trait Net {
     fn due(&self) -> Option<Instant> {
         None
     }
+
+    /// The peer, for people.
+    fn name(&self, peer: PeerIndex) -> Name<'_>;
 
     /// Starts to connect. The connection before it, if any, was given up by [`abort`](Self::abort).
     fn dial(&mut self, now: Instant, peer: PeerIndex);

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ends;
+pub mod log;
 pub mod options;
 pub mod run;
 pub mod sock;

@@ -3,6 +3,7 @@
 use embedded_hal::digital::OutputPin;
 use uartbridge_core::{Duration, LinkState, Sleep, Step};
 
+use crate::log::{Log, Said, Silent};
 use crate::uart::NoPin;
 
 /// What the loop needs of a board. [`Options`] is one made of parts.
@@ -15,6 +16,11 @@ pub trait Board {
     /// The link's state has changed.
     fn state(&mut self, state: LinkState) {
         let _ = state;
+    }
+
+    /// Something worth a line in a log.
+    fn say(&mut self, said: &Said<'_>) {
+        let _ = said;
     }
 
     /// The loop has come round: feeds the watchdog.
@@ -97,17 +103,18 @@ impl Power for AlwaysOn {}
 ///     .watchdog(|| { /* reload the hardware's counter */ }, Duration::from_secs(3));
 /// ```
 #[derive(Debug)]
-pub struct Options<L = NoPin, W = NoWatchdog, P = AlwaysOn> {
+pub struct Options<L = NoPin, W = NoWatchdog, P = AlwaysOn, G = Silent> {
     led: L,
     watchdog: W,
     power: P,
+    log: G,
     pace: Pace,
 }
 
 impl Options {
     /// None of it.
     pub fn new() -> Self {
-        Self { led: NoPin, watchdog: NoWatchdog, power: AlwaysOn, pace: Pace::EAGER }
+        Self { led: NoPin, watchdog: NoWatchdog, power: AlwaysOn, log: Silent, pace: Pace::EAGER }
     }
 }
 
@@ -117,7 +124,7 @@ impl Default for Options {
     }
 }
 
-impl<L, W, P> Options<L, W, P> {
+impl<L, W, P, G> Options<L, W, P, G> {
     /// Lets bytes from the UART gather for this long before they are fetched and sent together, and room in a full
     /// transmitter before it is filled again. Each time costs some thousand instructions in the network stack, so a few
     /// milliseconds make a byte several times cheaper where the UART wakes the task for each one. Zero, the
@@ -130,23 +137,28 @@ impl<L, W, P> Options<L, W, P> {
     }
 
     /// A pin that is high while there is a connection.
-    pub fn led<M: OutputPin>(self, pin: M) -> Options<M, W, P> {
-        Options { led: pin, watchdog: self.watchdog, power: self.power, pace: self.pace }
+    pub fn led<M: OutputPin>(self, pin: M) -> Options<M, W, P, G> {
+        Options { led: pin, watchdog: self.watchdog, power: self.power, log: self.log, pace: self.pace }
     }
 
     /// A watchdog, fed this often as long as the loop comes round; at most half of its own time.
-    pub fn watchdog<V: Watchdog>(self, watchdog: V, feed_every: Duration) -> Options<L, V, P> {
+    pub fn watchdog<V: Watchdog>(self, watchdog: V, feed_every: Duration) -> Options<L, V, P, G> {
         let pace = Pace { feed_every, ..self.pace };
-        Options { led: self.led, watchdog, power: self.power, pace }
+        Options { led: self.led, watchdog, power: self.power, log: self.log, pace }
     }
 
     /// How the board sleeps and recovers.
-    pub fn power<Q: Power>(self, power: Q) -> Options<L, W, Q> {
-        Options { led: self.led, watchdog: self.watchdog, power, pace: self.pace }
+    pub fn power<Q: Power>(self, power: Q) -> Options<L, W, Q, G> {
+        Options { led: self.led, watchdog: self.watchdog, power, log: self.log, pace: self.pace }
+    }
+
+    /// Who takes the log's lines: `Defmt` (feature `defmt`), or any closure.
+    pub fn log<H: Log>(self, log: H) -> Options<L, W, P, H> {
+        Options { led: self.led, watchdog: self.watchdog, power: self.power, log, pace: self.pace }
     }
 }
 
-impl<L: OutputPin, W: Watchdog, P: Power> Board for Options<L, W, P> {
+impl<L: OutputPin, W: Watchdog, P: Power, G: Log> Board for Options<L, W, P, G> {
     fn pace(&self) -> Pace {
         self.pace
     }
@@ -162,6 +174,10 @@ impl<L: OutputPin, W: Watchdog, P: Power> Board for Options<L, W, P> {
             | LinkState::Closing
             | LinkState::Finished => self.led.set_low(),
         };
+    }
+
+    fn say(&mut self, said: &Said<'_>) {
+        self.log.say(said);
     }
 
     fn feed(&mut self) {

@@ -14,6 +14,7 @@ use uartbridge_core::{Acks, CloseReason, Duration, Instant, PeerIndex};
 pub use names::{Names, Peer};
 
 use crate::ends::{Net, SockRead};
+use crate::log::Name;
 use names::LookUp;
 use watch::{IpWatch, Waiting};
 
@@ -68,6 +69,9 @@ enum Dialing {
     /// It has failed.
     Failed(CloseReason),
 }
+
+/// Whom a peer that does not exist is called.
+const NOBODY: Peer<'static> = Peer { host: "", port: 0 };
 
 /// How long the reset of the last connection may keep the next one waiting.
 const RESET_TIME: Duration = Duration::from_millis(200);
@@ -135,6 +139,11 @@ impl Net for Tcp<'_> {
             Dialing::No | Dialing::Naming { .. } | Dialing::Calling | Dialing::Failed(_) => None,
         };
         crate::turn::earlier(reset, self.ip.due())
+    }
+
+    fn name(&self, peer: PeerIndex) -> Name<'_> {
+        let peer = self.peers.get(usize::from(peer.0)).unwrap_or(&NOBODY);
+        Name { scheme: "tcp", host: peer.host, port: peer.port }
     }
 
     fn dial(&mut self, now: Instant, peer: PeerIndex) {

@@ -5,13 +5,18 @@ mod ports;
 
 use core::task::{Context, Poll};
 
-use uartbridge_core::{Action, Bridge, Close, CloseReason, Event, Instant, LinkState, Misuse, Step};
+use uartbridge_core::{
+    Action, Bridge, Close, CloseReason, Duration, Event, Instant, Journal, LineErrors, Misuse, Step, Why,
+};
 
 use crate::ends::{Net, Uart};
+use crate::log::Said;
 use crate::options::{Board, Pace};
 
 /// Rounds before a task that could go on lets the others have theirs: the network stack is one of them.
 const ROUNDS: usize = 4;
+/// How often line errors are said.
+const SAY_EVERY: Duration = Duration::from_secs(1);
 
 /// The state of the loop between two turns.
 pub(crate) struct Turn<'b, 'c, U, D, const P: usize, L, N, B> {
@@ -32,7 +37,8 @@ pub(crate) struct Turn<'b, 'c, U, D, const P: usize, L, N, B> {
     link: Option<Live>,
     asleep: Asleep,
     hold: Hold,
-    shown: Option<LinkState>,
+    line: Line,
+    journal: Journal,
 }
 
 /// Ports that are not ready: whoever makes them so will wake the task, and in this turn they need not be tried again.
@@ -51,6 +57,13 @@ struct Hold {
     up: Option<Instant>,
     /// The transmitter was full: room may gather.
     uart_tx: Option<Instant>,
+}
+
+/// Line errors that were not said yet, and when to say them at the earliest.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    lost: LineErrors,
+    say_at: Instant,
 }
 
 /// A connection and what is known to have ended on it.
@@ -118,7 +131,8 @@ where
             link: None,
             asleep: Asleep::default(),
             hold: Hold::default(),
-            shown: None,
+            line: Line { lost: LineErrors::default(), say_at: Instant::START },
+            journal: Journal::default(),
         }
     }
 
@@ -207,6 +221,8 @@ where
     }
 
     fn close(&mut self, close: Close) -> Result<(), Misuse> {
+        let (Close::Orderly(cause) | Close::Abort(cause)) = close;
+        self.journal.because(Why::Cause(cause));
         match (close, &mut self.link) {
             (Close::Orderly(_), Some(link)) => {
                 link.shut = true;
@@ -246,17 +262,28 @@ where
         }
     }
 
-    /// Shows the link's state if it is another one than before; that a pause has become shorter is no change.
+    /// Shows and says what the link's state is, if that is news.
     fn show(&mut self) {
         let state = self.bridge.link_state();
-        let same = match (self.shown, state) {
-            (Some(LinkState::BackOff(_)), LinkState::BackOff(_)) => true,
-            (before, now) => before == Some(now),
+        let Some(change) = self.journal.change(state) else {
+            return;
         };
-        if !same {
-            self.shown = Some(state);
-            self.board.state(state);
+        self.board.state(state);
+        let (peer, failures) = (self.net.name(self.bridge.peer()), self.bridge.stats().failures);
+        self.board.say(&Said::Link { change, peer, failures });
+    }
+
+    /// Line errors come by the byte; the log has them once a second at most.
+    fn line_errors(&mut self, errors: LineErrors) -> Result<(), Misuse> {
+        let lost = &mut self.line.lost;
+        lost.overrun = lost.overrun.saturating_add(errors.overrun);
+        lost.framing = lost.framing.saturating_add(errors.framing);
+        lost.parity = lost.parity.saturating_add(errors.parity);
+        if self.line.say_at <= self.now {
+            self.board.say(&Said::LineErrors(core::mem::take(lost)));
+            self.line.say_at = self.now + SAY_EVERY;
         }
+        self.tell(Event::UartErrors(errors))
     }
 
     fn tell(&mut self, event: Event) -> Result<(), Misuse> {

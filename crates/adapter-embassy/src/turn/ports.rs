@@ -2,10 +2,11 @@
 
 use core::task::{Context, Poll};
 
-use uartbridge_core::{CloseReason, Duration, Event, Misuse};
+use uartbridge_core::{CloseCause, CloseReason, Duration, Event, Misuse, Why};
 
 use super::{Live, Turn};
 use crate::ends::{Net, SockRead, Uart, UartRead};
+use crate::log::Said;
 use crate::options::Board;
 
 impl<U, D, const P: usize, L, N, B> Turn<'_, '_, U, D, P, L, N, B>
@@ -62,7 +63,7 @@ where
                 return Ok(false);
             }
             Poll::Ready(UartRead::Bytes(n)) => self.tell(Event::UartRx(n))?,
-            Poll::Ready(UartRead::Errors(errors)) => self.tell(Event::UartErrors(errors))?,
+            Poll::Ready(UartRead::Errors(errors)) => self.line_errors(errors)?,
             Poll::Ready(UartRead::Gone) => self.tell(Event::UartClosed)?,
         }
         Ok(true)
@@ -83,6 +84,7 @@ where
                 if let Some(link) = &mut self.link {
                     link.broken = Some(reason);
                 }
+                self.journal.because(Why::Reason(reason));
                 self.tell(Event::TxFailed)?;
             }
         }
@@ -103,6 +105,7 @@ where
             Poll::Ready(SockRead::Bytes(n, cut)) => {
                 self.tell(Event::SockRx(n))?;
                 if cut > 0 {
+                    self.board.say(&Said::Cut(cut));
                     self.tell(Event::SockRxCut(cut))?;
                 }
             }
@@ -110,9 +113,13 @@ where
                 if let Some(link) = &mut self.link {
                     link.peer_ended = true;
                 }
+                self.journal.because(Why::Cause(CloseCause::PeerClosed));
                 self.tell(Event::PeerClosed)?;
             }
-            Poll::Ready(SockRead::Failed(reason)) => self.end_link(reason)?,
+            Poll::Ready(SockRead::Failed(reason)) => {
+                self.journal.because(Why::Reason(reason));
+                self.end_link(reason)?;
+            }
         }
         Ok(())
     }
@@ -153,7 +160,10 @@ where
                 self.link = Some(Live::default());
                 self.tell(Event::Connected(acks))
             }
-            Err(reason) => self.tell(Event::Closed(reason)),
+            Err(reason) => {
+                self.journal.because(Why::Reason(reason));
+                self.tell(Event::Closed(reason))
+            }
         }
     }
 

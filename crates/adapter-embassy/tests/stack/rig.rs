@@ -1,17 +1,18 @@
 //! A bridge with its UART in a test's hands, and a peer on the other end of the cable.
 
 use std::future::Future;
-use std::time::Duration;
 
 use embassy_net::tcp::TcpSocket;
-use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Stack, StackResources, StaticConfigV4};
+use embassy_net::{Ipv4Address, Ipv4Cidr, Stack, StackResources, StaticConfigV4};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::{Pipe, Reader, Writer};
-use uartbridge_core::Bridge;
+use embedded_hal::digital::OutputPin;
+use embedded_io_async::{Read, Write};
+use uartbridge_core::{Bridge, Config, Duration};
 use uartbridge_embassy::options::Board;
 use uartbridge_embassy::run::{Ended, run};
 use uartbridge_embassy::sock::{Peer, Tcp, TcpBuffers};
-use uartbridge_embassy::uart::Halves;
+use uartbridge_embassy::uart::{Halves, NoPin};
 
 use crate::cable::Cable;
 
@@ -36,11 +37,31 @@ pub(crate) struct Hands {
 
 pub(crate) const PORT: u16 = 4000;
 
+/// The pins of a UART besides RX and TX.
+pub(crate) struct Pins<F, E> {
+    pub(crate) rts: F,
+    /// Driver enable of a shared line, with its lead and its tail.
+    pub(crate) enable: Option<(E, Duration, Duration)>,
+}
+
+pub(crate) type TestBridge = Bridge<'static, [u8; 256], [u8; 256], 4>;
+
 /// Runs `bridge` with peers `peers` on 10.0.0.1 while `test` has its hands on both ends; the test must end first, or
 /// else the bridge's end is its result.
 pub(crate) fn with_bridge<T, F: Future<Output = T>>(
-    bridge: &mut Bridge<'_, [u8; 256], [u8; 256], 4>,
+    bridge: &mut TestBridge,
     peers: &'static [Peer<'static>],
+    board: impl Board,
+    test: impl FnOnce(Hands) -> F,
+) -> Result<T, Ended> {
+    with_pins(bridge, peers, Pins { rts: NoPin, enable: None::<(NoPin, _, _)> }, board, test)
+}
+
+/// The same with pins.
+pub(crate) fn with_pins<T, F: Future<Output = T>>(
+    bridge: &mut TestBridge,
+    peers: &'static [Peer<'static>],
+    pins: Pins<impl OutputPin, impl OutputPin>,
     board: impl Board,
     test: impl FnOnce(Hands) -> F,
 ) -> Result<T, Ended> {
@@ -52,24 +73,50 @@ pub(crate) fn with_bridge<T, F: Future<Output = T>>(
     let ((uart_rx, device_tx), (device_rx, uart_tx)) = (up.split(), down.split());
     let hands = Hands { device: Device { rx: device_rx, tx: device_tx }, cable, peer };
     let (net, names) = Tcp::new(stack, peers, leak(TcpBuffers::<512, 512>::new()), |_| {});
-    let bridge = run(bridge, Halves::new(uart_rx, uart_tx), net, names.run(), board);
+    let uart = Halves::new(uart_rx, uart_tx).rts(pins.rts);
+    let work = async {
+        match pins.enable {
+            Some((enable, lead, tail)) => {
+                run(bridge, uart.rs485(enable, lead, tail), net, names.run(), board).await
+            }
+            None => run(bridge, uart, net, names.run(), board).await,
+        }
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
         let both = async {
             tokio::select! {
                 biased;
                 result = test(hands) => Ok(result),
-                ended = bridge => Err(ended),
+                ended = work => Err(ended),
                 never = runner.run() => never,
                 never = peer_runner.run() => never,
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), both).await.expect("the test ends in time")
+        let limit = std::time::Duration::from_secs(60);
+        tokio::time::timeout(limit, both).await.expect("the test ends in time")
     })
 }
 
-fn address(last: u8) -> Config {
-    Config::ipv4_static(StaticConfigV4 {
+/// A bridge with rings of 256 bytes.
+pub(crate) fn bridge(config: Config<'static>) -> TestBridge {
+    Bridge::new(leak(config), 1, [0; 256], [0; 256]).expect("good settings")
+}
+
+pub(crate) async fn read_exactly(from: &mut impl Read, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    from.read_exact(&mut bytes).await.expect("all of the bytes");
+    bytes
+}
+
+/// Waits until the bridge has an acknowledgement of all that the peer has read: a byte downlink carries it.
+pub(crate) async fn acknowledge(socket: &mut TcpSocket<'static>, device: &mut Device) {
+    socket.write_all(b"!").await.expect("the bridge reads");
+    assert_eq!(read_exactly(&mut device.rx, 1).await, b"!");
+}
+
+fn address(last: u8) -> embassy_net::Config {
+    embassy_net::Config::ipv4_static(StaticConfigV4 {
         address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 0, last), 24),
         gateway: None,
         dns_servers: Default::default(),

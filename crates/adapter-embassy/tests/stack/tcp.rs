@@ -1,40 +1,25 @@
 //! Over TCP.
 
 use embassy_net::tcp::TcpSocket;
-use embedded_io_async::{Read, Write};
-use uartbridge_core::{Action, Backoff, Bridge, Config, Duration, Event, Instant, Supervise};
+use embedded_io_async::Write;
+use uartbridge_core::{Action, Backoff, Config, Duration, Event, Instant, Supervise, Weight};
+use uartbridge_embassy::log::Said;
 use uartbridge_embassy::options::Options;
 use uartbridge_embassy::run::Ended;
 use uartbridge_embassy::sock::Peer;
 
-use crate::rig::{Device, PORT, with_bridge};
+use crate::rig::{Device, PORT, acknowledge, bridge, read_exactly, with_bridge};
 
-const PEERS: &[Peer<'static>] = &[Peer { host: "10.0.0.2", port: PORT }];
+pub(crate) const PEERS: &[Peer<'static>] = &[Peer { host: "10.0.0.2", port: PORT }];
 
-fn config() -> Config<'static> {
+pub(crate) fn config() -> Config<'static> {
     let backoff = Backoff { first: Duration::from_millis(50), ..Config::default().backoff };
     Config { backoff, ..Config::default() }
-}
-
-fn bridge(config: Config<'static>) -> Bridge<'static, [u8; 256], [u8; 256], 4> {
-    Bridge::new(Box::leak(Box::new(config)), 1, [0; 256], [0; 256]).expect("good settings")
 }
 
 /// Bytes that tell where they are in the stream.
 fn numbered(len: usize) -> Vec<u8> {
     (0..).flat_map(|n: u32| format!("{n:07}\n").into_bytes()).take(len).collect()
-}
-
-async fn read_exactly(from: &mut impl Read, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    from.read_exact(&mut bytes).await.expect("all of the bytes");
-    bytes
-}
-
-/// Waits until the bridge has an acknowledgement of all that the peer has read: a byte downlink carries it.
-async fn acknowledge(socket: &mut TcpSocket<'static>, device: &mut Device) {
-    socket.write_all(b"!").await.expect("the bridge reads");
-    assert_eq!(read_exactly(&mut device.rx, 1).await, b"!");
 }
 
 async fn both_ways(device: Device, mut socket: TcpSocket<'static>, len: usize) {
@@ -169,7 +154,9 @@ fn the_next_peer_is_tried_when_one_does_not_answer() {
         Peer { host: "10.0.0.2", port: PORT },
     ];
     let mut bridge = bridge(Config { peers: 4, connect_timeout: Duration::from_millis(1_500), ..config() });
-    with_bridge(&mut bridge, PEERS, Options::new(), async |mut hands| {
+    let mut lines = Vec::new();
+    let log = |said: &Said<'_>| lines.push((said.weight(), said.to_string()));
+    with_bridge(&mut bridge, PEERS, Options::new().log(log), async |mut hands| {
         let mut socket = hands.accept().await;
         hands.device.tx.write_all(b"here").await.expect("the bridge reads");
         assert_eq!(read_exactly(&mut socket, 4).await, b"here");
@@ -177,6 +164,19 @@ fn the_next_peer_is_tried_when_one_does_not_answer() {
     .expect("the bridge goes on");
     assert_eq!(bridge.stats().attempts, 4);
     assert_eq!(bridge.peer().0, 3);
+    let said: Vec<_> = lines
+        .iter()
+        .filter(|(weight, _)| *weight > Weight::Detail)
+        .map(|(_, line)| line.split("; next attempt in").next().unwrap_or(line))
+        .collect();
+    let expected = [
+        "network has no address",
+        "not connected: connection refused",
+        "not connected: name not resolved",
+        "not connected: connecting took too long",
+        "connected to tcp://10.0.0.2:4000",
+    ];
+    assert_eq!(said, expected);
 }
 
 #[test]
