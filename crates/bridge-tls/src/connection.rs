@@ -83,6 +83,21 @@ pub enum State {
     Failed(Failure),
 }
 
+/// What a connection is worth to the bridge above it: what an adapter tells its core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// No connection yet: the handshake is under way, or the server may still refuse this client.
+    Connecting,
+    /// A connection. It may have ended already, but something that came before its end is still to be read.
+    Up,
+    /// The peer has ended its direction in order, and everything before that has been read. Ours goes on until
+    /// [`Client::close`].
+    PeerClosed,
+    /// There is none any more, or never was; nothing is left to read. In disorder for the reason given, or given up
+    /// during the handshake.
+    Over(Option<Failure>),
+}
+
 /// A call that the contract excludes: a bug of the adapter. The call had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Misuse {
@@ -198,6 +213,25 @@ impl<S: Side, I, O> Connection<S, I, O> {
             Phase::Closed => State::Closed,
             Phase::Failed(failure) => State::Failed(failure),
         }
+    }
+
+    /// What to tell the bridge, after each [`handle`](Client::handle) and each read.
+    pub fn standing(&self) -> Standing {
+        let unread = self.session.proven && self.readable() > 0;
+        match self.session.phase {
+            Phase::Handshaking | Phase::Unproven(_) => Standing::Connecting,
+            Phase::Proven | Phase::Closing | Phase::Closed | Phase::Failed(_) if unread => Standing::Up,
+            Phase::Proven | Phase::Closing if self.session.peer_closed => Standing::PeerClosed,
+            Phase::Proven | Phase::Closing => Standing::Up,
+            Phase::Closed if self.session.proven => Standing::PeerClosed,
+            Phase::Closed => Standing::Over(None),
+            Phase::Failed(failure) => Standing::Over(Some(failure)),
+        }
+    }
+
+    /// Bytes of plaintext that [`read_plain`](Client::read_plain) has at once.
+    pub fn readable(&self) -> usize {
+        self.session.pending.len() - self.session.pending_read
     }
 
     /// Whether the peer has said `close_notify`, and all plaintext before it has been read. Writing still works: the

@@ -35,7 +35,7 @@ mod session;
 mod settings;
 mod shelf;
 
-pub use connection::{Client, Connection, Event, Misuse, Ports, Server, State};
+pub use connection::{Client, Connection, Event, Misuse, Ports, Server, Standing, State};
 #[cfg(feature = "std")]
 pub use engine::memory_sessions;
 pub use engine::{

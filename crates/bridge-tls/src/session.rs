@@ -26,9 +26,10 @@ pub(crate) struct Session<S> {
     /// Ciphertext for the socket; what found no room is in `spilled` and follows it.
     pub(crate) ready: Linear,
     spilled: Vec<u8>,
-    /// Decrypted, but not read yet: at most what the input buffer held, since nothing is received meanwhile.
+    /// Decrypted, but not read yet: at most what the input buffer held, and a record before the connection is proven,
+    /// since nothing is received meanwhile.
     pub(crate) pending: Vec<u8>,
-    pending_read: usize,
+    pub(crate) pending_read: usize,
     pub(crate) marks: Marks,
     /// Totals in bytes: ciphertext made and taken by the socket (`cipher_sent ≤ cipher_total`), plaintext encrypted.
     pub(crate) cipher_total: u64,
@@ -118,7 +119,13 @@ impl<S: Side> Session<S> {
             Phase::Handshaking | Phase::Unproven(_) | Phase::Proven | Phase::Closing => true,
             Phase::Closed | Phase::Failed(_) => false,
         };
-        open && !self.peer_closed && !self.eof && self.pending.is_empty()
+        open && !self.peer_closed && !self.eof && self.decrypts()
+    }
+
+    /// Whether more may be decrypted. Plaintext that waits for its reader holds up the rest, but not the server's verdict:
+    /// before that nobody reads.
+    fn decrypts(&self) -> bool {
+        self.pending.is_empty() || matches!(self.phase, Phase::Unproven(_)) && self.pending.len() < RECORD
     }
 
     /// Steps until nothing more can happen, or until plaintext waits that `plain` has no room for. Gives the bytes put
@@ -131,12 +138,12 @@ impl<S: Side> Session<S> {
         plain: &mut [u8],
     ) -> usize {
         let mut taken = 0;
-        while !matches!(self.phase, Phase::Failed(_) | Phase::Closed) && self.pending.is_empty() {
+        while !matches!(self.phase, Phase::Failed(_) | Phase::Closed) && self.decrypts() {
             let (count, next) = self.step(input, output, &mut plain[taken..]);
             taken += count;
-            if !self.engine.is_handshaking() {
-                // Data may come in the same breath as the peer's last message.
-                self.establish(now, count > 0 || !self.pending.is_empty());
+            if next == Ok(Next::Open) || count > 0 || !self.pending.is_empty() {
+                // Data may come in the same breath as the peer's last message. By then ours is made.
+                self.establish(now);
             }
             match next {
                 Ok(Next::Step) => {}
@@ -172,22 +179,25 @@ impl<S: Side> Session<S> {
         let (discard, next) = self.engine.step(self.received.held_mut(input), &mut sink);
         let (taken, data) = (sink.taken, sink.data);
         self.received.drain(discard);
-        if (data || self.engine.tickets() > 0) && matches!(self.phase, Phase::Unproven(_)) {
-            self.prove();
+        if let Phase::Unproven(proof) = self.phase {
+            // A server may speak before it has heard who we are (RFC 8446 §4.4.4): that proves nothing.
+            let heard_us = self.cipher_sent >= proof.flight;
+            if self.engine.tickets() > 0 || data && heard_us {
+                self.prove();
+            }
         }
         (taken, next)
     }
 
     /// The handshake is over for us. Only a server in TLS 1.3 has its verdict on the peer still to tell: in 1.2 it comes
     /// first (RFC 5246 §7.3), and a client's verdict is its own last message.
-    /// `heard`: the peer has said something since.
-    fn establish(&mut self, now: Duration, heard: bool) {
+    fn establish(&mut self, now: Duration) {
         if !matches!(self.phase, Phase::Handshaking) {
             return;
         }
         self.phase = Phase::Unproven(Proof { flight: self.cipher_total, held_since: None, asked: now });
         let tls12 = self.engine.facts().is_some_and(|facts| facts.version == Version::Tls12);
-        if S::IS_SERVER || tls12 || heard || self.engine.tickets() > 0 {
+        if S::IS_SERVER || tls12 || self.engine.tickets() > 0 {
             self.prove();
         }
     }
@@ -205,7 +215,7 @@ impl<S: Side> Session<S> {
             proof.held_since = Some(now);
         }
         let over = proof.held_since.is_some_and(|since| now >= since.saturating_add(self.prove_after));
-        if over && !self.peer_closed && !self.eof {
+        if over {
             self.prove();
         }
     }
@@ -213,7 +223,7 @@ impl<S: Side> Session<S> {
     /// Nothing can be done with what was received: is that for ever?
     fn judge_standstill(&mut self, input: &[u8]) {
         if self.peer_closed {
-            if self.eof && matches!(self.phase, Phase::Unproven(_)) {
+            if matches!(self.phase, Phase::Unproven(_)) {
                 self.phase = Phase::Failed(Failure::ClosedUnproven);
             }
         } else if self.eof {

@@ -35,7 +35,6 @@ fn a_server_may_speak_in_the_same_breath_as_its_finished() {
     for &tls13 in versions() {
         let mut server = server(&authority.server(), None, tls13);
         server.send_half_rtt_data = true;
-        server.send_tls13_tickets = 0;
         let mut pair = Pair::new(&config, server);
         pair.server_writes(b"at once");
         pair.run();

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use uartbridge_core::CloseReason;
 use uartbridge_tls::{
     Client, ClientSide, Config, Connection, Event, Failure, Misuse, Server, ServerConfig, ServerSide, Side,
-    State,
+    Standing, State,
 };
 
 use super::{plain, reason};
@@ -101,11 +101,12 @@ impl<S: Side> Tls<S> {
         loop {
             // Nothing is read by anybody yet, and what the peer says first stays where it is.
             self.write_now();
-            match self.connection.state() {
-                State::Proven => return Ok(()),
-                State::Handshaking | State::Unproven => {}
-                State::Failed(failure) => return Err(Halt::Failed(failure)),
-                State::Closing | State::Closed => return Err(Halt::Failed(Failure::ClosedInHandshake)),
+            match self.connection.standing() {
+                Standing::Up | Standing::PeerClosed => return Ok(()),
+                Standing::Connecting => {}
+                Standing::Over(failure) => {
+                    return Err(Halt::Failed(failure.unwrap_or(Failure::ClosedInHandshake)));
+                }
             }
             self.one_event().await.map_err(Halt::Misuse)?;
         }
@@ -113,8 +114,15 @@ impl<S: Side> Tls<S> {
 
     /// Waits for ciphertext, for room for it, or for the time to look at acknowledgements.
     async fn one_event(&mut self) -> Result<(), Misuse> {
-        let writes = self.broken.is_none() && !self.connection.ports().tx.is_empty();
-        let interest = if writes { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        let ports = self.connection.ports();
+        // A server that talks a lot before it has heard us must wait.
+        let reads = !ports.rx.is_empty();
+        let writes = self.broken.is_none() && !ports.tx.is_empty();
+        let interest = match (reads, writes) {
+            (true, true) => Interest::READABLE | Interest::WRITABLE,
+            (false, true) => Interest::WRITABLE,
+            (_, false) => Interest::READABLE,
+        };
         let deadline = self.connection.poll_timeout();
         let due = async {
             match deadline {
@@ -123,7 +131,7 @@ impl<S: Side> Tls<S> {
             }
         };
         tokio::select! {
-            ready = self.stream.ready(interest) => match ready {
+            ready = self.stream.ready(interest), if reads || writes => match ready {
                 Ok(ready) if ready.is_readable() => self.read_now(),
                 // Writing is next.
                 Ok(_) => Ok(()),
@@ -201,13 +209,10 @@ impl<S: Side> Tls<S> {
             if count > 0 {
                 return Poll::Ready(Ok(SockRead::Bytes(count, 0)));
             }
-            if self.connection.peer_closed() {
-                return Poll::Ready(Ok(SockRead::Ended));
-            }
-            match self.connection.state() {
-                State::Failed(failure) => return Poll::Ready(Err(self.error(failure))),
-                State::Closed => return Poll::Ready(Ok(SockRead::Ended)),
-                State::Handshaking | State::Unproven | State::Proven | State::Closing => {}
+            match self.connection.standing() {
+                Standing::PeerClosed | Standing::Over(None) => return Poll::Ready(Ok(SockRead::Ended)),
+                Standing::Over(Some(failure)) => return Poll::Ready(Err(self.error(failure))),
+                Standing::Connecting | Standing::Up => {}
             }
             count = ready!(self.poll_receive(cx, buf))?;
         }
