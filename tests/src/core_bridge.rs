@@ -1,16 +1,22 @@
 //! The core on the simulated host: an adapter as [`uartbridge_core::Bridge`] describes it, one event a turn.
 
 mod ports;
+mod socket;
+mod tunnel;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use uartbridge_core::{
-    Acks, Action, Bridge, Close, CloseReason, Depth, Event, Flow, Instant, LineErrors, Stats, Step,
+    Action, Bridge, Close, CloseReason, Depth, Event, Flow, Instant, LineErrors, Stats, Step,
 };
 
 use crate::options::Settings;
 use crate::scenario;
-use crate::sim::{Board, Broken, Subject};
+use crate::sim::{Board, Subject};
+use crate::tls::Credentials;
+use socket::Socket;
+use tunnel::{Tunnel, Tunnels};
 
 /// How many of its latest doings are kept for the report.
 const HISTORY: usize = 24;
@@ -29,6 +35,9 @@ pub struct CoreBridge {
     stop: bool,
     uart: Uart,
     socket: Socket,
+    /// What makes TLS connections, if TLS is spoken, and the present one.
+    tunnels: Option<Tunnels>,
+    tunnel: Option<Tunnel>,
     finished: bool,
     history: VecDeque<String>,
 }
@@ -40,26 +49,17 @@ enum Uart {
     Open,
 }
 
-/// What has been asked of the socket, and told about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Socket {
-    None,
-    Dialing,
-    Up {
-        heard_fin: bool,
-        failed: bool,
-        shut: bool,
-    },
-    /// The last acknowledgements have been told; the end has not.
-    Ended(CloseReason),
-}
-
 impl CoreBridge {
-    /// A bridge with these settings that moves at most `chunk` bytes at a time.
+    /// A bridge with these settings that moves at most `chunk` bytes at a time; with `credentials` it speaks TLS.
     ///
     /// # Errors
-    /// A setting that the core refuses.
-    pub fn new(settings: Settings, seed: u32, chunk: usize) -> Result<Self, String> {
+    /// A setting that the core, or TLS, refuses.
+    pub fn new(
+        settings: Settings,
+        seed: u32,
+        chunk: usize,
+        credentials: Option<Arc<Credentials>>,
+    ) -> Result<Self, String> {
         let (up, down) = (vec![0; settings.up].into(), vec![0; settings.down].into());
         let config = Box::leak(Box::new(settings.config));
         let bridge = Bridge::new(config, seed, up, down).map_err(|error| error.to_string())?;
@@ -72,6 +72,8 @@ impl CoreBridge {
             stop: false,
             uart: Uart::Closed,
             socket: Socket::None,
+            tunnels: credentials.as_deref().map(Tunnels::new).transpose()?,
+            tunnel: None,
             finished: false,
             history: VecDeque::new(),
         })
@@ -106,18 +108,19 @@ impl CoreBridge {
                 Action::Connect(peer) => {
                     board.dial(usize::from(peer.0));
                     self.socket = Socket::Dialing;
+                    self.tunnel = self.tunnels.as_ref().map(Tunnels::open).transpose()?;
                 }
                 Action::Close(Close::Orderly(_)) => {
-                    board.shut_down();
+                    match &mut self.tunnel {
+                        Some(tunnel) => tunnel.close(),
+                        None => board.shut_down(),
+                    }
                     if let Socket::Up { shut, .. } = &mut self.socket {
                         *shut = true;
                     }
                 }
                 Action::Close(Close::Abort(_)) => self.end(board, CloseReason::Failed)?,
-                Action::QueryAcks => {
-                    let acked = board.acked();
-                    self.tell(board, Event::TxAcked(acked))?;
-                }
+                Action::QueryAcks => self.tell_acks(board)?,
                 Action::UartFlow(flow) => board.uart_flow(flow == Flow::Go),
                 Action::Recover(Step::ResetRadio) => board.observed().radio_resets += 1,
                 Action::Recover(Step::Restart) => board.observed().restarts += 1,
@@ -142,26 +145,6 @@ impl CoreBridge {
         Err(format!("the core gives more than {DRAIN} actions in a row"))
     }
 
-    /// The socket goes: tells what the peer has acknowledged, while it can still be asked.
-    fn end(&mut self, board: &mut Board, reason: CloseReason) -> Result<(), String> {
-        if matches!(self.socket, Socket::Up { .. }) && !board.udp() {
-            let acked = board.acked();
-            self.tell(board, Event::TxAcked(acked))?;
-        }
-        match reason {
-            CloseReason::Done => board.let_go(),
-            CloseReason::Reset
-            | CloseReason::Refused
-            | CloseReason::TimedOut
-            | CloseReason::Unreachable
-            | CloseReason::Unresolved
-            | CloseReason::Replaced
-            | CloseReason::Failed => board.hang_up(),
-        }
-        self.socket = Socket::Ended(reason);
-        Ok(())
-    }
-
     /// Something that happened outside, if it has not been told.
     fn outside(&mut self, board: &mut Board) -> Result<Option<Event>, String> {
         if core::mem::replace(&mut self.ip, board.ip()) != board.ip() {
@@ -184,45 +167,6 @@ impl CoreBridge {
             return Ok(Some(Event::UartErrors(LineErrors { overrun, framing, parity: 0 })));
         }
         self.socket_news(board)
-    }
-
-    fn socket_news(&mut self, board: &mut Board) -> Result<Option<Event>, String> {
-        match self.socket {
-            Socket::None => Ok(None),
-            Socket::Ended(reason) => {
-                self.socket = Socket::None;
-                Ok(Some(Event::Closed(reason)))
-            }
-            Socket::Dialing if board.connected() => {
-                self.socket = Socket::Up { heard_fin: false, failed: false, shut: false };
-                Ok(Some(Event::Connected(if board.udp() { Acks::OnWrite } else { Acks::Peer })))
-            }
-            Socket::Dialing => match board.broken() {
-                Some(_) => {
-                    self.end(board, CloseReason::Refused)?;
-                    Ok(None)
-                }
-                None => Ok(None),
-            },
-            Socket::Up { heard_fin, failed, shut } => {
-                let all_read = board.readable() == 0;
-                if board.broken() == Some(Broken::Reset) {
-                    if all_read || heard_fin {
-                        self.end(board, CloseReason::Reset)?;
-                        return Ok(None);
-                    }
-                    self.socket = Socket::Up { heard_fin, failed: true, shut };
-                    return Ok((!failed).then_some(Event::TxFailed));
-                }
-                let fin = heard_fin || board.fin_arrived() && all_read;
-                if fin && shut {
-                    self.end(board, CloseReason::Done)?;
-                    return Ok(None);
-                }
-                self.socket = Socket::Up { heard_fin: fin, failed, shut };
-                Ok((fin && !heard_fin).then_some(Event::PeerClosed))
-            }
-        }
     }
 
     /// What must hold after every turn.
@@ -253,6 +197,9 @@ impl Subject for CoreBridge {
         if self.finished {
             return Ok(false);
         }
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.pump(board, self.chunk)?;
+        }
         if let Some(event) = self.outside(board)? {
             self.tell(board, event)?;
             return Ok(true);
@@ -266,8 +213,9 @@ impl Subject for CoreBridge {
     fn interrupt(&mut self, _: &mut Board) {}
 
     fn deadline(&self) -> Option<u64> {
-        let (at, _) = self.bridge.poll_timeout().filter(|_| !self.finished)?;
-        Some(at.as_micros().saturating_add(self.behind))
+        let core = self.bridge.poll_timeout().map(|(at, _)| at.as_micros().saturating_add(self.behind));
+        let tunnel = self.tunnel.as_ref().and_then(Tunnel::deadline);
+        core.into_iter().chain(tunnel).min().filter(|_| !self.finished)
     }
 
     fn holds(&self) -> u64 {

@@ -14,6 +14,7 @@ pub mod records;
 mod run;
 pub mod scenario;
 pub mod sim;
+pub mod tls;
 pub mod tutorial;
 mod words;
 mod world;

@@ -1,5 +1,7 @@
 //! Reads scenario files: header lines first, then a step a line. `tests/scenarios/README.md` lists the words.
 
+mod tls;
+
 use std::time::Duration;
 
 use crate::scenario::{
@@ -42,6 +44,7 @@ pub fn parse(file: &str, text: &str) -> Result<Scenario, ParseError> {
         proves: Vec::new(),
         options: Vec::new(),
         transport: Transport::Tcp,
+        tls: None,
         address: Address::V4,
         peers: 1,
         world: WorldSettings::default(),
@@ -65,7 +68,8 @@ pub fn parse(file: &str, text: &str) -> Result<Scenario, ParseError> {
     if scenario.proves.is_empty() {
         return Err(lacks("no `proves` line, such as `proves failure 2, S7`"));
     }
-    if !scenario.steps.iter().any(|line| matches!(line.step, Step::Expect(_))) {
+    let can_fail = |line: &Line| matches!(line.step, Step::Expect(_) | Step::StartFails(_));
+    if !scenario.steps.iter().any(can_fail) {
         return Err(lacks("no `expect` line: this scenario cannot fail"));
     }
     Ok(scenario)
@@ -82,8 +86,12 @@ fn read_line(scenario: &mut Scenario, mut words: Words<'_>, number: usize) -> Re
     }
     let step = step(&mut words)?;
     words.end()?;
+    tls::check(scenario, &step)?;
     if let Step::Peer(peer, _)
-    | Step::Expect(Expect { what: What::Bytes(End::Peer(peer), _) | What::Datagram(peer, _), .. }) = step
+    | Step::Expect(Expect {
+        what: What::Bytes(End::Peer(peer), _) | What::Datagram(peer, _) | What::Alert(peer, _),
+        ..
+    }) = step
         && peer >= scenario.peers
     {
         return Err(format!("there is no peer {}; add `peers {}` to the header", peer + 1, peer + 1));
@@ -126,7 +134,7 @@ fn header(scenario: &mut Scenario, words: &mut Words<'_>) -> Result<bool, String
         }
         "network" if words.eat("delay") => world.delay = words.span()?,
         "network" if words.eat("window") => world.window = words.bytes()?.max(1),
-        _ => return Ok(false),
+        _ => return tls::header(&mut scenario.tls, key, words),
     }
     Ok(true)
 }
@@ -161,6 +169,9 @@ fn step(words: &mut Words<'_>) -> Result<Step, String> {
     if words.eat("device") {
         return device_act(words).map(Step::Device);
     }
+    if words.eat("start fails with") {
+        return text(words).map(Step::StartFails);
+    }
     if words.eat("wait") {
         return words.span().map(Step::Wait);
     }
@@ -191,6 +202,11 @@ fn pick<T: Clone>(words: &mut Words<'_>, known: &[(&str, T)]) -> Option<T> {
     known.iter().find(|(name, _)| words.eat(name)).map(|(_, meaning)| meaning.clone())
 }
 
+/// A quoted text that is no arbitrary bytes.
+fn text(words: &mut Words<'_>) -> Result<String, String> {
+    String::from_utf8(words.quoted()?).map_err(|error| error.to_string())
+}
+
 fn payload(words: &mut Words<'_>) -> Result<Payload, String> {
     if words.rest().starts_with('"') {
         return words.quoted().map(Payload::Bytes);
@@ -216,6 +232,9 @@ fn device_act(words: &mut Words<'_>) -> Result<DeviceAct, String> {
 }
 
 fn peer_act(words: &mut Words<'_>) -> Result<PeerAct, String> {
+    if let Some(act) = tls::act(words) {
+        return Ok(act);
+    }
     if words.eat("sends") {
         return payload(words).map(PeerAct::Sends);
     }
@@ -229,6 +248,7 @@ fn peer_act(words: &mut Words<'_>) -> Result<PeerAct, String> {
         ("listens", PeerAct::Listens),
         ("stalls", PeerAct::Stalls),
         ("reads again", PeerAct::ReadsAgain),
+        ("trickles", PeerAct::Trickles),
     ];
     pick(words, &known).ok_or_else(|| words.wanted("what the peer does"))
 }
@@ -260,6 +280,9 @@ fn what(words: &mut Words<'_>) -> Result<What, String> {
     if words.eat("stats") {
         let name = words.bare().ok_or("`expect stats` needs a counter's name")?.to_owned();
         return Ok(What::Stat(name, ordering(words), words.number()?));
+    }
+    if words.eat("bridge says") {
+        return text(words).map(What::Says);
     }
     if words.eat("radio resets") {
         return words.number().map(What::RadioResets);
@@ -295,6 +318,10 @@ fn at_end(words: &mut Words<'_>, end: End) -> Result<What, String> {
     }
     match end {
         End::Peer(peer) if words.eat("end of stream") => Ok(What::EndOfStream(peer)),
+        End::Peer(peer) if words.eat("alert") => {
+            let name = words.bare().ok_or_else(|| words.wanted("the name of a TLS alert (RFC 8446 §6)"))?;
+            Ok(What::Alert(peer, name.to_owned()))
+        }
         End::Peer(peer) if words.eat("datagram") => words.quoted().map(|bytes| What::Datagram(peer, bytes)),
         End::Peer(_) | End::Device => Err(words.wanted("what arrives here")),
     }
@@ -323,6 +350,7 @@ fn ordering(words: &mut Words<'_>) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::tls::{ClientCertificate, Handshake, ServerCertificate, TlsAct, Trust, Version};
 
     const HEAD: &str = "title a test\nproves failure 3, S7, half-open\n";
 
@@ -349,6 +377,26 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_read_as_it_is_written() {
+        let text = format!(
+            "{HEAD}tls mutual\ntls version 1.2\ntrust authority and pin\nserver certificate not yet valid\n\
+             client certificate none\npeer stalls the handshake\npeer closes in mid-record\npeer renegotiates\n\
+             expect peer alert unknown_ca\nexpect bridge says \"clock\" within 1 s\n"
+        );
+        let scenario = parse("x.scn", &text).expect("a scenario");
+        let tls = scenario.tls.expect("TLS");
+        assert_eq!((tls.mutual, tls.version), (true, Some(Version::Tls12)));
+        assert_eq!((tls.trust, tls.server), (Trust::AuthorityAndPin, ServerCertificate::NotYetValid));
+        assert_eq!(tls.client, ClientCertificate::None);
+        let act = |nth: usize| scenario.steps[nth].step.clone();
+        assert_eq!(act(0), Step::Peer(0, PeerAct::Tls(TlsAct::Handshake(Handshake::Stalls))));
+        assert_eq!(act(1), Step::Peer(0, PeerAct::ClosesMidRecord));
+        let expect = |what, within| Step::Expect(Expect { what, within });
+        assert_eq!(act(3), expect(What::Alert(0, "unknown_ca".into()), PATIENCE));
+        assert_eq!(act(4), expect(What::Says("clock".into()), Duration::from_secs(1)));
+    }
+
+    #[test]
     fn errors_name_file_line_and_what_was_expected() {
         let starts = |message: String, start: &str| assert!(message.starts_with(start), "{message}");
         starts(error("device sings"), "dir/x.scn:3: expected what the device does, found `sings`");
@@ -359,5 +407,16 @@ mod tests {
         starts(error("device sends \"\\q\""), "dir/x.scn:3: unknown escape `\\q`");
         starts(error("expect peer \"a\" soon"), "dir/x.scn:3: expected the end of the line, found `soon`");
         starts(error("stop"), "dir/x.scn:1: no `expect` line");
+        starts(error("peer sends garbage"), "dir/x.scn:3: the peers do not speak TLS; add");
+        starts(error("trust pin"), "dir/x.scn:3: `tls one-way` or `tls mutual` comes before");
+        starts(error("tls both-ways"), "dir/x.scn:3: `tls one-way` or `tls mutual` comes before");
+        starts(
+            error("tls one-way\nserver certificate old"),
+            "dir/x.scn:4: expected one of `expired`, `not yet",
+        );
+        starts(error("tls one-way\nclient certificate none"), "dir/x.scn:4: nobody asks for a client");
+        starts(error("tls one-way\npeer renegotiates"), "dir/x.scn:4: only TLS 1.2 knows this");
+        starts(error("tls one-way\npeer distrusts the bridge"), "dir/x.scn:4: the peers do not know");
+        starts(error("tls one-way\ntransport udp\nstop"), "dir/x.scn:5: the peers speak TLS as servers");
     }
 }

@@ -37,7 +37,7 @@ impl core::error::Error for Failure {}
 pub fn run(scenario: &Scenario, world: &mut dyn World) -> Result<(), Failure> {
     let own = Own { greeting: own_bytes(scenario, "greeting"), heartbeat: own_bytes(scenario, "heartbeat") };
     let mut run = Run { own, device: 0, peers: vec![0; scenario.peers], datagrams: vec![0; scenario.peers] };
-    let starts = scenario.steps.iter().any(|line| line.step == Step::Start);
+    let starts = scenario.steps.iter().any(|line| matches!(line.step, Step::Start | Step::StartFails(_)));
     if !starts {
         let failed = |message| Failure { line: 1, step: "start".into(), message };
         world.start().map_err(failed)?;
@@ -75,6 +75,11 @@ impl Run {
     fn step(&mut self, step: &Step, world: &mut dyn World) -> Result<(), String> {
         match step {
             Step::Start => world.start(),
+            Step::StartFails(with) => match world.start() {
+                Err(message) if message.contains(with) => Ok(()),
+                Err(message) => Err(format!("it fails otherwise: {message}")),
+                Ok(()) => Err("it has started".into()),
+            },
             Step::Stop => world.act(&Act::Stop),
             Step::Hang => world.act(&Act::Hang),
             Step::ClockBack(span) => world.act(&Act::ClockBack(*span)),
@@ -118,6 +123,10 @@ impl Run {
             What::HeldBack(End::Peer(peer)) => {
                 let held = |o: &Observed| o.peer_queues[*peer].held_back(o.now);
                 await_that(world, limit, &held, "it can still send")
+            }
+            What::Alert(peer, name) => alert(*peer, name, limit, world),
+            What::Says(text) => {
+                await_that(world, limit, &|o| o.said.contains(text.as_str()), "it has not said so")
             }
             What::EndOfStream(peer) => end_of_stream(*peer, limit, world),
             What::Connected(None) => {
@@ -262,9 +271,23 @@ fn end_of_stream(peer: usize, limit: Duration, world: &mut dyn World) -> Result<
     world.wait(limit, &mut |o| ending(o).is_some())?;
     match ending(world.observed()) {
         Some(Ending::Fin) => Ok(()),
+        Some(Ending::Truncated) => Err("the bridge did not say close_notify".into()),
         Some(Ending::Reset) => Err("the bridge reset the connection".into()),
         Some(Ending::Own) => Err("the peer itself ended the connection".into()),
         None => Err(format!("after {limit:?} the connection is still open")),
+    }
+}
+
+/// Alerts are compared as RFC 8446 writes them, whatever case and underscores they come with.
+fn alert(peer: usize, name: &str, limit: Duration, world: &mut dyn World) -> Result<(), String> {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let latest =
+        |o: &Observed| o.connections.iter().rev().filter(|c| c.peer == peer).find_map(|c| c.alert.clone());
+    world.wait(limit, &mut |o| latest(o).is_some())?;
+    match latest(world.observed()) {
+        Some(alert) if plain(&alert) == plain(name) => Ok(()),
+        Some(alert) => Err(format!("another alert came: {alert}")),
+        None => Err(format!("after {limit:?} none has come")),
     }
 }
 

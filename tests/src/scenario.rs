@@ -1,5 +1,7 @@
 //! What a scenario file says, after reading.
 
+pub mod tls;
+
 use std::time::Duration;
 
 /// One behaviour: how the bridge is set up, and what happens step by step.
@@ -15,6 +17,8 @@ pub struct Scenario {
     pub options: Vec<(String, String)>,
     /// How the bridge and its peers speak.
     pub transport: Transport,
+    /// TLS over TCP, if it is spoken.
+    pub tls: Option<tls::Tls>,
     /// How the bridge is told where its peers are.
     pub address: Address,
     /// How many peers there are, 1 or more.
@@ -114,6 +118,8 @@ impl Default for WorldSettings {
 pub enum Step {
     /// The bridge starts; steps before it prepare its world. Without it the bridge starts before the first step.
     Start,
+    /// The bridge does not start, and says this.
+    StartFails(String),
     /// The bridge is asked to finish (SIGTERM).
     Stop,
     /// The bridge's loop hangs (SIGSTOP), as a bug or a dead driver would make it.
@@ -176,6 +182,14 @@ pub enum PeerAct {
     Stalls,
     /// Reads on.
     ReadsAgain,
+    /// From now on, whatever it sends leaves a byte a segment.
+    Trickles,
+    /// Closes its socket after the first half of a TLS record.
+    ClosesMidRecord,
+    /// Closes its socket without TLS's `close_notify`.
+    ClosesUnannounced,
+    /// Does something with TLS.
+    Tls(tls::TlsAct),
 }
 
 /// What the network does.
@@ -233,8 +247,12 @@ pub enum What {
     Complete(End, Allowed),
     /// This end cannot send: something is queued, and for a second none of it has moved.
     HeldBack(End),
-    /// The connection that ended last at this peer ended with a FIN.
+    /// The connection that ended last at this peer ended with a FIN, and under TLS with `close_notify` before it.
     EndOfStream(usize),
+    /// The bridge's latest TLS alert to this peer, by the name in RFC 8446 §6.
+    Alert(usize, String),
+    /// The bridge's log has this.
+    Says(String),
     /// There is a connection, with a certain peer or any.
     Connected(Option<usize>),
     /// There is none.

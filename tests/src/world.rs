@@ -86,6 +86,8 @@ pub struct Observed {
     pub depth: Option<Depth>,
     /// When the watchdog was last fed.
     pub watchdog_fed: Option<Duration>,
+    /// What the bridge has said in its log.
+    pub said: String,
     /// The bridge has finished: content, or with this complaint.
     pub finished: Option<Result<(), String>>,
 }
@@ -106,6 +108,8 @@ pub struct Connection {
     pub peer: usize,
     /// What has arrived.
     pub got: Vec<u8>,
+    /// The bridge's latest TLS alert.
+    pub alert: Option<String>,
     /// How it ended, if it has.
     pub end: Option<Ending>,
 }
@@ -115,10 +119,19 @@ pub struct Connection {
 pub enum Ending {
     /// The bridge sent a FIN.
     Fin,
+    /// The bridge sent a FIN without TLS's `close_notify` before it.
+    Truncated,
     /// The bridge sent a RST.
     Reset,
     /// The peer itself closed or reset it.
     Own,
+}
+
+impl Connection {
+    /// A new one with `peer`.
+    pub const fn new(peer: usize) -> Self {
+        Self { peer, got: Vec::new(), alert: None, end: None }
+    }
 }
 
 impl Queue {

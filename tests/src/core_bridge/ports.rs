@@ -2,7 +2,8 @@
 
 use uartbridge_core::Event;
 
-use super::{CoreBridge, Socket, Uart};
+use super::socket::Socket;
+use super::{CoreBridge, Uart};
 use crate::sim::Board;
 
 #[derive(Clone, Copy)]
@@ -18,12 +19,16 @@ impl CoreBridge {
     pub(super) fn move_bytes(&mut self, board: &mut Board) -> Result<bool, String> {
         let up = matches!(self.socket, Socket::Up { .. });
         let open = self.uart == Uart::Open;
+        let (readable, room) = match &mut self.tunnel {
+            Some(tunnel) => (tunnel.readable(), tunnel.room()),
+            None => (board.readable(), board.room()),
+        };
         let ports = self.bridge.ports();
         let tx: usize = ports.tx.iter().map(|part| part.len()).sum();
         let ready = [
             (Port::UartRx, if open { board.uart_readable().min(ports.uart_rx.len()) } else { 0 }),
-            (Port::SockRx, if up { board.readable().min(ports.sock_rx.len()) } else { 0 }),
-            (Port::Tx, if up { board.room().min(tx) } else { 0 }),
+            (Port::SockRx, if up { readable.min(ports.sock_rx.len()) } else { 0 }),
+            (Port::Tx, if up { room.min(tx) } else { 0 }),
             (Port::UartTx, if open { board.uart_room().min(ports.uart_tx.len()) } else { 0 }),
         ];
         let ready: Vec<_> = ready.into_iter().filter(|&(_, most)| most > 0).collect();
@@ -38,18 +43,31 @@ impl CoreBridge {
                 ports.uart_rx[..bytes.len()].copy_from_slice(&bytes);
                 (Event::UartRx(bytes.len()), 0)
             }
-            Port::SockRx => {
-                let whole = board.readable();
-                let bytes = board.read(if board.udp() { ports.sock_rx.len() } else { some });
-                ports.sock_rx[..bytes.len()].copy_from_slice(&bytes);
-                let cut = if board.udp() { whole - bytes.len() } else { 0 };
-                (Event::SockRx(bytes.len()), cut)
-            }
+            Port::SockRx => match &mut self.tunnel {
+                Some(tunnel) => {
+                    let read = tunnel.read(&mut ports.sock_rx[..some]);
+                    board.worked(read);
+                    (Event::SockRx(read), 0)
+                }
+                None => {
+                    let whole = board.readable();
+                    let bytes = board.read(if board.udp() { ports.sock_rx.len() } else { some });
+                    ports.sock_rx[..bytes.len()].copy_from_slice(&bytes);
+                    let cut = if board.udp() { whole - bytes.len() } else { 0 };
+                    (Event::SockRx(bytes.len()), cut)
+                }
+            },
             Port::Tx => {
                 let mut bytes = ports.tx.concat();
                 bytes.truncate(if board.udp() { tx } else { some });
-                board.write(&bytes);
-                (Event::TxDone(bytes.len()), 0)
+                let taken = match &mut self.tunnel {
+                    Some(tunnel) => tunnel.write(&bytes)?,
+                    None => {
+                        board.write(&bytes);
+                        bytes.len()
+                    }
+                };
+                (Event::TxDone(taken), 0)
             }
             Port::UartTx => {
                 board.uart_write(&ports.uart_tx[..some]);

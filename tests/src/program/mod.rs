@@ -1,6 +1,7 @@
 //! The real program on a real pty and real sockets. One thread, one `poll(2)`: every wait is for an event.
 
 mod device;
+mod open;
 mod peer;
 mod process;
 mod udp;
@@ -9,12 +10,14 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::scenario::{Address, DeviceAct, NetworkAct, Payload, PeerAct, Scenario, Transport};
+use crate::tls::{Calendar, Credentials};
 use crate::world::{Act, Observed, Queue, World};
 use device::Device;
 use peer::TcpPeer;
@@ -60,20 +63,28 @@ impl ProgramWorld {
         let nth = WORLDS.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("uartbridge-{}-{nth}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let places = (0..scenario.peers).map(|index| place(scenario, index, nth));
+        let places: Vec<_> = (0..scenario.peers).map(|index| place(scenario, index, nth)).collect();
+        // All peers have their host's address, and show the same certificate.
+        let host = places.first().map_or_else(String::new, |place| place.host.clone());
+        let credentials = |tls| Credentials::new(tls, &host, Calendar::Real).map(Arc::new);
+        let credentials = scenario.tls.as_ref().map(credentials).transpose()?;
+        let query = match &credentials {
+            Some(credentials) => credentials.files(&folder)?.query,
+            None => String::new(),
+        };
         let peers = match scenario.transport {
             Transport::Udp => places
-                .clone()
+                .iter()
                 .enumerate()
-                .map(|(index, (_, at))| UdpPeer::new(index, at))
+                .map(|(index, place)| UdpPeer::new(index, place.at))
                 .collect::<io::Result<_>>()
                 .map(Peers::Udp),
             Transport::Tcp | Transport::TcpListen => {
                 let calls = scenario.transport == Transport::TcpListen;
                 places
-                    .clone()
+                    .iter()
                     .enumerate()
-                    .map(|(index, (_, at))| TcpPeer::new(index, at, calls))
+                    .map(|(index, place)| TcpPeer::new(index, place.at, calls, credentials.clone()))
                     .collect::<io::Result<_>>()
                     .map(Peers::Tcp)
             }
@@ -82,7 +93,8 @@ impl ProgramWorld {
         let device =
             Device::new(folder.join("tty")).map_err(|error| format!("cannot make a pty: {error}"))?;
         let uart = format!("serial://{}?baud={}", folder.join("tty").display(), scenario.world.baud);
-        let mut arguments = vec![uart, places.map(|(url, _)| url).collect::<Vec<_>>().join(",")];
+        let urls: Vec<_> = places.iter().map(|place| format!("{}{query}", place.url)).collect();
+        let mut arguments = vec![uart, urls.join(",")];
         arguments.extend(scenario.options.iter().map(|(name, value)| format!("--{name}={value}")));
         let queues = vec![Queue::default(); scenario.peers];
         let observed = Observed { peer_queues: queues, ..Observed::default() };
@@ -161,7 +173,11 @@ impl ProgramWorld {
                 | PeerAct::Refuses
                 | PeerAct::Listens
                 | PeerAct::Stalls
-                | PeerAct::ReadsAgain => Err("a UDP peer of this driver only sends texts".into()),
+                | PeerAct::ReadsAgain
+                | PeerAct::Trickles
+                | PeerAct::ClosesMidRecord
+                | PeerAct::ClosesUnannounced
+                | PeerAct::Tls(_) => Err("a UDP peer of this driver only sends texts".into()),
             },
         }
     }
@@ -256,12 +272,22 @@ impl World for ProgramWorld {
     }
 }
 
-/// Where a peer is, as the program is told, and as it is. Nearly every scenario has an IPv4 address to itself: no port
-/// is shared, and none taken by another while nobody listens on it. What is left must not stop listening.
-fn place(scenario: &Scenario, index: usize, nth: u8) -> (String, SocketAddr) {
+/// Where a peer is.
+struct Place {
+    /// As the program is told, without settings.
+    url: String,
+    /// As its certificate says.
+    host: String,
+    at: SocketAddr,
+}
+
+/// Nearly every scenario has an IPv4 address to itself: no port is shared, and none taken by another while nobody listens
+/// on it. What is left must not stop listening.
+fn place(scenario: &Scenario, index: usize, nth: u8) -> Place {
     let pid = std::process::id();
     let port = PORT + index as u16;
     let scheme = match scenario.transport {
+        Transport::Tcp if scenario.tls.is_some() => "tls",
         Transport::Tcp => "tcp",
         Transport::TcpListen => "tcp-listen",
         Transport::Udp => "udp",
@@ -269,10 +295,14 @@ fn place(scenario: &Scenario, index: usize, nth: u8) -> (String, SocketAddr) {
     let own = Ipv4Addr::new(127, 64 | (pid >> 8) as u8 & 63, pid as u8, nth);
     let (host, at) = match scenario.address {
         Address::V4 => (own.to_string(), (own, port).into()),
-        Address::V6 => ("[::1]".to_owned(), (Ipv6Addr::LOCALHOST, port).into()),
+        Address::V6 => ("::1".to_owned(), (Ipv6Addr::LOCALHOST, port).into()),
         Address::Name => ("localhost".to_owned(), (Ipv4Addr::LOCALHOST, port).into()),
     };
-    (format!("{scheme}://{host}:{port}"), at)
+    let url = match scenario.address {
+        Address::V6 => format!("{scheme}://[{host}]:{port}"),
+        Address::V4 | Address::Name => format!("{scheme}://{host}:{port}"),
+    };
+    Place { url, host, at }
 }
 
 impl Drop for ProgramWorld {

@@ -2,25 +2,27 @@
 //! acknowledging a byte that it has not read: what has arrived at a peer is exactly what its TCP has acknowledged.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use socket2::{Domain, SockFilter, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use super::Interest;
+use super::open::{Ends, Open, drop_all};
 use crate::records::Records;
+use crate::scenario::tls::{Handshake, TlsAct};
 use crate::scenario::{Payload, PeerAct};
-use crate::world::{Connection, Ending, Observed};
+use crate::tls::{Credentials, TlsEnd};
+use crate::world::{Connection, Observed};
 
 /// A flood keeps so many bytes queued.
 const FLOOD: usize = 16 * 1024;
 /// The receive buffer: small, so that a peer that does not read is noticed soon.
 const WINDOW: usize = 64 * 1024;
-/// Return 0, the number of bytes of the packet to keep (linux/filter.h, BPF_RET | BPF_K).
-const DROP_ALL: u16 = 0x06;
 
 #[derive(Debug)]
 pub(super) struct TcpPeer {
@@ -37,25 +39,21 @@ pub(super) struct TcpPeer {
     floods: bool,
     reads: bool,
     black_hole: bool,
+    trickles: bool,
     ends: Option<Ends>,
-}
-
-#[derive(Debug)]
-struct Open {
-    socket: Socket,
-    /// Its place among all connections.
-    nth: usize,
-    sent_fin: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ends {
-    Half,
-    Whole,
+    /// With these it speaks TLS, and meets its next connections so.
+    credentials: Option<Arc<Credentials>>,
+    handshake: Handshake,
+    distrusts: bool,
 }
 
 impl TcpPeer {
-    pub(super) fn new(index: usize, address: SocketAddr, calls: bool) -> io::Result<Self> {
+    pub(super) fn new(
+        index: usize,
+        address: SocketAddr,
+        calls: bool,
+        credentials: Option<Arc<Credentials>>,
+    ) -> io::Result<Self> {
         let listener = if calls { None } else { Some(listen(address)?) };
         Ok(Self {
             index,
@@ -69,17 +67,21 @@ impl TcpPeer {
             floods: false,
             reads: true,
             black_hole: false,
+            trickles: false,
             ends: None,
+            credentials,
+            handshake: Handshake::Proper,
+            distrusts: false,
         })
     }
 
     pub(super) fn interests(&self) -> Vec<Interest<'_>> {
         let newest = self.connections.last().map(|open| open.nth);
-        let waiting = !self.black_hole && (!self.queue.is_empty() || self.floods);
+        let waiting = !self.queue.is_empty() || self.floods;
         let flags = |open: &Open| {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, self.reads);
-            flags.set(PollFlags::OUT, Some(open.nth) == newest && waiting && !open.sent_fin);
+            flags.set(PollFlags::OUT, !self.black_hole && open.writes(Some(open.nth) == newest && waiting));
             flags
         };
         let listening = self.listener.iter().map(|listener| (listener.as_fd(), PollFlags::IN));
@@ -100,12 +102,14 @@ impl TcpPeer {
             }
             PeerAct::Floods => self.floods = true,
             PeerAct::StopsSending => self.floods = false,
-            PeerAct::Closes => self.ends = Some(Ends::Whole),
+            PeerAct::Closes => self.ends = Some(Ends::Whole(TlsEnd::CloseNotify)),
+            PeerAct::ClosesMidRecord => self.ends = Some(Ends::Whole(TlsEnd::MidRecord)),
+            PeerAct::ClosesUnannounced => self.ends = Some(Ends::Whole(TlsEnd::Unannounced)),
             PeerAct::HalfCloses => self.ends = Some(Ends::Half),
             PeerAct::Resets => {
-                if let Some(open) = self.connections.pop() {
+                if let Some(mut open) = self.connections.pop() {
                     self.queue.clear();
-                    read_the_rest(&open, observed)?;
+                    open.read_the_rest(observed)?;
                     open.socket.set_linger(Some(Duration::ZERO))?;
                 }
             }
@@ -119,8 +123,26 @@ impl TcpPeer {
             }
             PeerAct::Stalls => self.reads = false,
             PeerAct::ReadsAgain => self.reads = true,
+            PeerAct::Trickles => {
+                self.trickles = true;
+                self.connections.iter().try_for_each(|open| open.socket.set_tcp_nodelay(true))?;
+            }
+            PeerAct::Tls(act) => self.tls(*act)?,
         }
         self.turn(observed)
+    }
+
+    fn tls(&mut self, act: TlsAct) -> io::Result<()> {
+        match act {
+            TlsAct::Handshake(handshake) => self.handshake = handshake,
+            TlsAct::Distrusts(distrusts) => self.distrusts = distrusts,
+            TlsAct::SendsGarbage | TlsAct::SendsEmptyRecord | TlsAct::UpdatesKeys | TlsAct::Renegotiates => {
+                let tls = self.connections.last_mut().and_then(|open| open.tls.as_mut());
+                let tls = tls.ok_or_else(|| io::Error::other("the peer has no connection"))?;
+                tls.act(act).map_err(io::Error::other)?;
+            }
+        }
+        Ok(())
     }
 
     /// Every packet that arrives is dropped, or no more; nothing is sent meanwhile.
@@ -143,12 +165,11 @@ impl TcpPeer {
             self.call(observed)?;
         }
         if self.reads {
-            self.connections.retain_mut(|open| match read(open, observed) {
+            self.connections.retain_mut(|open| match open.read(observed) {
                 None => true,
                 Some(ending) => {
                     observed.connections[open.nth].end.get_or_insert(ending);
-                    // The end of a stream is answered with our own, once everything is said.
-                    ending == Ending::Fin && !self.queue.is_empty() && !open.sent_fin
+                    open.answers(ending, !self.queue.is_empty())
                 }
             });
         }
@@ -184,8 +205,11 @@ impl TcpPeer {
     fn welcome(&mut self, socket: Socket, observed: &mut Observed) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         let nth = observed.connections.len();
-        observed.connections.push(Connection { peer: self.index, got: Vec::new(), end: None });
-        self.connections.push(Open { socket, nth, sent_fin: false });
+        observed.connections.push(Connection::new(self.index));
+        let credentials = self.credentials.as_ref();
+        let tls = credentials.map(|credentials| credentials.accept(self.distrusts, self.handshake));
+        let tls = tls.transpose().map_err(io::Error::other)?;
+        self.connections.push(Open::new(socket, nth, tls));
         self.ends = None;
         Ok(())
     }
@@ -195,33 +219,23 @@ impl TcpPeer {
             let records = self.records.take(FLOOD);
             self.send(&records, observed);
         }
-        let Some(open) = self.connections.last_mut() else {
-            return Ok(());
-        };
-        while !self.queue.is_empty() && !open.sent_fin {
-            match (&open.socket).write(self.queue.as_slices().0) {
-                Ok(n) => drop(self.queue.drain(..n)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // The reading side will say how it ended.
-                Err(_) => break,
-            }
+        let step = if self.trickles { 1 } else { usize::MAX };
+        if let Some(newest) = self.connections.last_mut() {
+            newest.say(&mut self.queue, step);
         }
-        if !self.queue.is_empty() || open.sent_fin {
-            return Ok(());
-        }
-        match self.ends {
-            None => {}
-            Some(Ends::Half) => {
-                open.sent_fin = true;
-                // If the bridge has gone meanwhile, the reading side will say so.
-                let _ = open.socket.shutdown(Shutdown::Write);
+        let newest = self.connections.last().map(|open| open.nth);
+        let mut failed = Ok(());
+        self.connections.retain_mut(|open| {
+            let ends = self.ends.filter(|_| Some(open.nth) == newest && self.queue.is_empty());
+            if !open.end(ends, step) {
+                return true;
             }
-            Some(Ends::Whole) => {
-                read_the_rest(open, observed)?;
-                self.connections.pop();
+            if let Err(error) = open.read_the_rest(observed) {
+                failed = Err(error);
             }
-        }
-        Ok(())
+            false
+        });
+        failed
     }
 
     fn send(&mut self, bytes: &[u8], observed: &mut Observed) {
@@ -238,29 +252,4 @@ fn listen(address: SocketAddr) -> io::Result<Socket> {
     listener.bind(&address.into())?;
     listener.listen(64)?;
     Ok(listener)
-}
-
-fn drop_all(socket: &Socket) -> io::Result<()> {
-    socket.attach_filter(&[SockFilter::new(DROP_ALL, 0, 0, 0)])
-}
-
-/// Before the peer goes: from now on its TCP takes nothing, and what it has taken is read.
-fn read_the_rest(open: &Open, observed: &mut Observed) -> io::Result<()> {
-    drop_all(&open.socket)?;
-    let _ = read(open, observed);
-    observed.connections[open.nth].end.get_or_insert(Ending::Own);
-    Ok(())
-}
-
-/// Reads what there is; how the connection ended, if it has.
-fn read(open: &Open, observed: &mut Observed) -> Option<Ending> {
-    let mut buffer = [0; 65_536];
-    loop {
-        match (&open.socket).read(&mut buffer) {
-            Ok(0) => return Some(Ending::Fin),
-            Ok(n) => observed.connections[open.nth].got.extend(&buffer[..n]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-            Err(_) => return Some(Ending::Reset),
-        }
-    }
 }

@@ -25,6 +25,8 @@ pub(super) struct Process {
     ended: OwnedFd,
     stderr: Option<ChildStderr>,
     said: Vec<u8>,
+    /// How much of that the world has been told.
+    told: usize,
     manager: UnixDatagram,
     ready: bool,
     status: String,
@@ -86,6 +88,7 @@ impl Process {
             ended,
             stderr,
             said: Vec::new(),
+            told: 0,
             manager,
             ready: false,
             status: String::new(),
@@ -120,6 +123,8 @@ impl Process {
             observed.finished =
                 Some(if status.success() { Ok(()) } else { Err(format!("the program ended: {status}")) });
         }
+        observed.said += &String::from_utf8_lossy(&self.said[self.told..]);
+        self.told = self.said.len();
         Ok(())
     }
 
@@ -129,7 +134,8 @@ impl Process {
 
     /// The port to which it says it is connected.
     pub(super) fn connected_port(&self) -> Option<u16> {
-        self.status.strip_prefix("connected to ")?.rsplit(':').next()?.parse().ok()
+        let mut words = self.status.strip_prefix("connected to ")?.split(' ');
+        words.find(|word| word.contains("://"))?.rsplit(':').next()?.parse().ok()
     }
 
     pub(super) fn terminate(&mut self) -> Result<(), String> {

@@ -1,9 +1,11 @@
 //! Runs a bridge on the simulated host, turn by turn, and sees that it neither spins nor stands still.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::board::{Board, Profile};
 use crate::scenario::Scenario;
+use crate::tls::Credentials;
 use crate::world::{Act, Observed, World};
 
 /// Turns without a byte moved and without time passing before it counts as a busy loop.
@@ -57,15 +59,16 @@ impl<S> core::fmt::Debug for SimWorld<S> {
 }
 
 impl<S: Subject> SimWorld<S> {
-    /// The world of `scenario`, in which `make` makes the bridge.
+    /// The world of `scenario`, in which `make` makes the bridge; with `credentials` the peers speak TLS.
     pub fn new(
         scenario: &Scenario,
         profile: Profile,
         seed: u64,
+        credentials: Option<Arc<Credentials>>,
         make: impl Fn() -> Result<S, String> + 'static,
     ) -> Self {
         Self {
-            board: Board::new(scenario, profile, seed),
+            board: Board::new(scenario, profile, seed, credentials),
             subject: None,
             make: Box::new(make),
             hung: false,
@@ -116,7 +119,7 @@ impl<S: Subject> World for SimWorld<S> {
     fn act(&mut self, act: &Act) -> Result<(), String> {
         match (act, &mut self.subject) {
             (Act::Device(act), _) => self.board.device(act),
-            (Act::Peer(peer, act), _) => self.board.peer(*peer, act),
+            (Act::Peer(peer, act), _) => self.board.peer(*peer, act)?,
             (Act::Network(act), _) => self.board.network(*act),
             (Act::Hang, _) => self.hung = true,
             (Act::Stop, Some(subject)) => subject.stop(),

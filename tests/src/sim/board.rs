@@ -1,11 +1,13 @@
 //! The host that the bridge runs on, in virtual time: a UART, a network stack, a watchdog; and all that happens outside.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::dice::Dice;
 use super::line::Line;
 use super::net::{Broken, Dial, Net, Packet, Way};
 use crate::scenario::{Scenario, Transport, WorldSettings};
+use crate::tls::Credentials;
 use crate::world::{Observed, Queue};
 
 /// How a run treats segments and chunks.
@@ -43,6 +45,8 @@ pub struct Board {
     pub(super) profile: Profile,
     pub(super) settings: WorldSettings,
     pub(super) udp: bool,
+    /// With these the peers speak TLS.
+    pub(super) credentials: Option<Arc<Credentials>>,
     pub(super) line: Line,
     pub(super) net: Net,
     pub(super) observed: Observed,
@@ -223,9 +227,19 @@ impl Board {
         self.no_socket();
     }
 
+    /// Notes that the bridge has moved bytes within itself: that is work, too.
+    pub const fn worked(&mut self, bytes: usize) {
+        self.moved += bytes as u64;
+    }
+
     /// Feeds the watchdog.
     pub const fn feed(&mut self) {
         self.observed.watchdog_fed = Some(self.time());
+    }
+
+    /// The peer at the other end of the connection.
+    pub fn peer_address(&self) -> Option<usize> {
+        self.net.own().map(|conn| conn.peer).or(self.net.udp)
     }
 
     /// What the world sees.
@@ -233,7 +247,12 @@ impl Board {
         &mut self.observed
     }
 
-    pub(super) fn new(scenario: &Scenario, profile: Profile, seed: u64) -> Self {
+    pub(super) fn new(
+        scenario: &Scenario,
+        profile: Profile,
+        seed: u64,
+        credentials: Option<Arc<Credentials>>,
+    ) -> Self {
         let settings = scenario.world;
         Self {
             now: 0,
@@ -244,6 +263,7 @@ impl Board {
             profile,
             settings,
             udp: scenario.transport == Transport::Udp,
+            credentials,
             line: Line::new(settings.baud, settings.fifo, settings.flow_control),
             net: Net::new(scenario.peers),
             observed: Observed { peer_queues: vec![Queue::default(); scenario.peers], ..Observed::default() },

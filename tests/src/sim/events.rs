@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::board::{Board, Due};
-use super::net::{Broken, Conn, Dial, Ends, Packet, Way};
+use super::net::{Broken, Conn, Dial, Packet, Way};
 use super::tcp::{Ack, Segment};
 use crate::world::{Connection, Ending};
 
@@ -43,7 +43,8 @@ impl Board {
     }
 
     pub(super) fn transmit(&mut self, conn: usize, way: Way) {
-        let (now, largest) = (self.now, self.profile.segment);
+        let trickles = way == Way::Down && self.net.peers[self.net.conns[conn].peer].trickles;
+        let (now, largest) = (self.now, if trickles { 1 } else { self.profile.segment });
         let segments = self.net.conns[conn].pipe(way).segments(now, &mut self.dice, largest);
         for segment in segments {
             self.launch(Packet::Data { conn, way, segment });
@@ -108,7 +109,9 @@ impl Board {
             Packet::SynAck { dial, conn } => {
                 if self.net.dialing == Some(dial) {
                     (self.net.dialing, self.net.conn) = (None, Some(conn));
-                    self.observed.connected = Some(self.net.conns[conn].peer);
+                    if self.credentials.is_none() {
+                        self.observed.connected = Some(self.net.conns[conn].peer);
+                    }
                 } else if self.net.conn != Some(conn) {
                     self.net.conns[conn].bridge_has = false;
                     self.launch(Packet::Rst { conn, to: Way::Up });
@@ -152,8 +155,9 @@ impl Board {
             None if !self.net.peers[peer].listens => return self.launch(Packet::Refused { dial }),
             None => {
                 let conn = self.net.conns.len();
-                self.net.conns.push(Conn::new(peer, self.settings.window));
-                self.observed.connections.push(Connection { peer, got: Vec::new(), end: None });
+                let tls = self.accept_tls(peer);
+                self.net.conns.push(Conn { tls, ..Conn::new(peer, self.settings.window) });
+                self.observed.connections.push(Connection::new(peer));
                 self.net.dials[dial].conn = Some(conn);
                 self.net.peers[peer].conn = Some(conn);
                 self.net.peers[peer].ends = None;
@@ -193,79 +197,6 @@ impl Board {
         self.transmit(conn, way);
         if way == Way::Down {
             self.run_peer(peer);
-        }
-    }
-
-    /// The peer's program: reads what has come on each connection, and sends what it has to send on the newest.
-    pub(super) fn run_peer(&mut self, peer: usize) {
-        for conn in 0..self.net.conns.len() {
-            if self.net.conns[conn].peer == peer
-                && self.net.conns[conn].peer_has
-                && self.net.peers[peer].reads
-            {
-                self.peer_reads(conn);
-            }
-        }
-        if let Some(conn) = self.net.peers[peer].conn {
-            self.refill_flood(peer);
-            self.peer_writes(peer, conn);
-        }
-    }
-
-    /// Answers a FIN with its own, once everything is said.
-    fn peer_reads(&mut self, conn: usize) {
-        let state = &mut self.net.conns[conn];
-        let peer = &self.net.peers[state.peer];
-        let (bytes, news) = state.up.read(usize::MAX);
-        self.observed.connections[conn].got.extend(bytes);
-        if state.up.fin_arrived {
-            self.observed.connections[conn].end.get_or_insert(Ending::Fin);
-            if peer.conn != Some(conn) || peer.to_send.is_empty() {
-                state.down.finish();
-                self.transmit(conn, Way::Down);
-            }
-        }
-        if let Some(ack) = news {
-            self.launch(Packet::Ack { conn, way: Way::Up, ack });
-        }
-    }
-
-    fn peer_writes(&mut self, peer: usize, conn: usize) {
-        let (state, connection) = (&mut self.net.peers[peer], &mut self.net.conns[conn]);
-        let n = connection.down.room().min(state.to_send.len());
-        let bytes: Vec<u8> = state.to_send.drain(..n).collect();
-        connection.down.write(&bytes);
-        let ends = state.ends.filter(|_| state.to_send.is_empty());
-        if ends.is_some() {
-            connection.down.finish();
-        }
-        let unread = !connection.up.arrived.is_empty();
-        self.transmit(conn, Way::Down);
-        if ends == Some(Ends::Whole) {
-            self.end(conn, Ending::Own);
-            if unread {
-                self.launch(Packet::Rst { conn, to: Way::Down });
-            }
-        }
-    }
-
-    /// The peer's program has no socket any more.
-    pub(super) fn end(&mut self, conn: usize, ending: Ending) {
-        self.observed.connections[conn].end.get_or_insert(ending);
-        let state = &mut self.net.conns[conn];
-        state.peer_has = false;
-        let peer = &mut self.net.peers[state.peer];
-        if peer.conn == Some(conn) {
-            peer.conn = None;
-        }
-    }
-
-    fn refill_flood(&mut self, peer: usize) {
-        let state = &mut self.net.peers[peer];
-        if state.floods && state.to_send.len() < 4096 {
-            let records = self.net.records.take(4096);
-            self.observed.peer_sent.extend(&records);
-            self.net.peers[peer].to_send.extend(records);
         }
     }
 

@@ -7,6 +7,7 @@ mod events;
 mod line;
 mod net;
 mod outside;
+mod peer;
 mod tcp;
 
 pub use bench::{SimWorld, Subject};

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use super::tcp::{Ack, Pipe, Segment};
 use crate::records::Records;
+use crate::scenario::tls::Handshake;
+use crate::tls::{Server, TlsEnd};
 
 /// Something under way.
 #[derive(Clone, Debug)]
@@ -34,7 +36,7 @@ pub enum Broken {
 }
 
 /// A TCP connection, seen from both ends.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Conn {
     pub(crate) peer: usize,
     pub(crate) up: Pipe,
@@ -44,6 +46,8 @@ pub(crate) struct Conn {
     pub(crate) peer_has: bool,
     /// Whether the bridge's host has seen a RST.
     pub(crate) reset: bool,
+    /// The peer's end of TLS.
+    pub(crate) tls: Option<Server>,
 }
 
 /// An attempt to connect.
@@ -61,6 +65,10 @@ pub(crate) struct Peer {
     pub(crate) conn: Option<usize>,
     pub(crate) to_send: VecDeque<u8>,
     pub(crate) floods: bool,
+    pub(crate) trickles: bool,
+    /// How it will meet its next connections under TLS.
+    pub(crate) handshake: Handshake,
+    pub(crate) distrusts: bool,
     /// A FIN follows what is queued, and perhaps the end of the socket.
     pub(crate) ends: Option<Ends>,
 }
@@ -69,7 +77,7 @@ pub(crate) struct Peer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ends {
     Half,
-    Whole,
+    Whole(TlsEnd),
 }
 
 /// All of it.
@@ -99,6 +107,9 @@ impl Net {
             conn: None,
             to_send: VecDeque::new(),
             floods: false,
+            trickles: false,
+            handshake: Handshake::Proper,
+            distrusts: false,
             ends: None,
         };
         Self {
@@ -138,6 +149,7 @@ impl Conn {
             bridge_has: true,
             peer_has: true,
             reset: false,
+            tls: None,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::board::Board;
 use super::net::{Ends, Packet, Way};
+use crate::scenario::tls::TlsAct;
 use crate::scenario::{DeviceAct, NetworkAct, Payload, PeerAct};
+use crate::tls::TlsEnd;
 use crate::world::{Ending, Observed};
 
 /// What the scenario does.
@@ -36,7 +38,7 @@ impl Board {
         self.kick_line();
     }
 
-    pub(super) fn peer(&mut self, peer: usize, act: &PeerAct) {
+    pub(super) fn peer(&mut self, peer: usize, act: &PeerAct) -> Result<(), String> {
         let state = &mut self.net.peers[peer];
         match act {
             PeerAct::Sends(payload) => {
@@ -49,14 +51,32 @@ impl Board {
             PeerAct::Floods => state.floods = true,
             PeerAct::StopsSending => state.floods = false,
             PeerAct::HalfCloses => state.ends = Some(Ends::Half),
-            PeerAct::Closes => state.ends = Some(Ends::Whole),
+            PeerAct::Closes => state.ends = Some(Ends::Whole(TlsEnd::CloseNotify)),
+            PeerAct::ClosesMidRecord => state.ends = Some(Ends::Whole(TlsEnd::MidRecord)),
+            PeerAct::ClosesUnannounced => state.ends = Some(Ends::Whole(TlsEnd::Unannounced)),
             PeerAct::Resets => self.peer_resets(peer),
             PeerAct::Refuses => state.listens = false,
             PeerAct::Listens => state.listens = true,
             PeerAct::Stalls => state.reads = false,
             PeerAct::ReadsAgain => state.reads = true,
+            PeerAct::Trickles => state.trickles = true,
+            PeerAct::Tls(act) => self.peer_tls(peer, *act)?,
         }
         self.run_peer(peer);
+        Ok(())
+    }
+
+    fn peer_tls(&mut self, peer: usize, act: TlsAct) -> Result<(), String> {
+        let state = &mut self.net.peers[peer];
+        match act {
+            TlsAct::Handshake(handshake) => state.handshake = handshake,
+            TlsAct::Distrusts(distrusts) => state.distrusts = distrusts,
+            TlsAct::SendsGarbage | TlsAct::SendsEmptyRecord | TlsAct::UpdatesKeys | TlsAct::Renegotiates => {
+                let conn = state.conn.and_then(|conn| self.net.conns[conn].tls.as_mut());
+                conn.ok_or("the peer has no connection")?.act(act)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn network(&mut self, act: NetworkAct) {
@@ -85,6 +105,9 @@ impl Board {
         }
         self.now = self.now.max(at);
         self.observed.now = self.time();
+        if let Some(credentials) = &self.credentials {
+            credentials.date(self.time());
+        }
         self.note_queues();
     }
 

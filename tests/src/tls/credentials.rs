@@ -1,0 +1,222 @@
+//! Who shows what to whom, and whom they trust.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rustls::server::WebPkiClientVerifier;
+use rustls::{DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use uartbridge_tls::{
+    Identity, Pin, Roots, Settings, TimeProvider, Trust as Trusted, UnixTime, memory_sessions,
+};
+
+use super::certificates::{self, Authority, Certificate};
+use super::faulty;
+use super::server::Server;
+use crate::scenario::tls::{ClientCertificate, Handshake, Tls, Trust, Version};
+
+/// Everything that the peers and the bridge of one run know for TLS.
+#[derive(Debug)]
+pub struct Credentials {
+    host: String,
+    authority: String,
+    identity: Option<(String, String)>,
+    trust: Trust,
+    pin: Pin,
+    accepting: Arc<ServerConfig>,
+    refusing: Arc<ServerConfig>,
+    calendar: Arc<Calendar>,
+}
+
+/// The calendar of a run: the computer's, or one that begins on 1 June 2026 and is moved by hand.
+#[derive(Debug)]
+pub enum Calendar {
+    /// The computer's.
+    Real,
+    /// So many seconds after its beginning.
+    Virtual(AtomicU64),
+}
+
+/// The bridge's part of [`Credentials`] in files.
+#[derive(Debug)]
+pub struct Files {
+    /// What follows the address in a URL: `?ca=…`.
+    pub query: String,
+}
+
+impl Calendar {
+    const BEGINNING: u64 = 1_780_272_000;
+
+    /// One that is moved by hand.
+    pub const fn by_hand() -> Self {
+        Self::Virtual(AtomicU64::new(0))
+    }
+
+    fn set(&self, since_beginning: Duration) {
+        match self {
+            Self::Real => {}
+            Self::Virtual(seconds) => seconds.store(since_beginning.as_secs(), Ordering::Relaxed),
+        }
+    }
+}
+
+impl TimeProvider for Calendar {
+    fn current_time(&self) -> Option<UnixTime> {
+        let since_epoch = match self {
+            Self::Real => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?,
+            Self::Virtual(seconds) => Duration::from_secs(Self::BEGINNING + seconds.load(Ordering::Relaxed)),
+        };
+        Some(UnixTime::since_unix_epoch(since_epoch))
+    }
+}
+
+impl Credentials {
+    /// New keys and certificates for peers that are called `host`.
+    ///
+    /// # Errors
+    /// They cannot be made, in words.
+    pub fn new(tls: &Tls, host: &str, calendar: Calendar) -> Result<Self, String> {
+        let calendar = Arc::new(calendar);
+        let made = || -> Result<_, rcgen::Error> {
+            let (ours, theirs) = (Authority::new("ours")?, Authority::new("theirs")?);
+            let server = certificates::server(tls.server, host, &ours, &theirs)?;
+            let kind = if tls.mutual { tls.client } else { ClientCertificate::None };
+            let client = certificates::client(kind, &ours, &theirs)?;
+            Ok((ours, theirs, server, client))
+        };
+        let (ours, theirs, server, client) = made().map_err(|error| format!("certificates: {error}"))?;
+        let config = |clients| {
+            server_config(tls, &server, clients, &calendar).map_err(|error| format!("TLS server: {error}"))
+        };
+        Ok(Self {
+            accepting: config(&ours)?,
+            refusing: config(&theirs)?,
+            host: host.to_owned(),
+            authority: ours.pem,
+            identity: client.map(|client| (client.pem, client.key.serialize_pem())),
+            trust: tls.trust,
+            pin: pin(&server),
+            calendar,
+        })
+    }
+
+    /// The name that the bridge calls its peers by.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Sets the calendar to so long after the start of the run, if it is moved by hand.
+    pub fn date(&self, since_start: Duration) {
+        self.calendar.set(since_start);
+    }
+
+    /// The bridge's settings.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words.
+    pub fn settings(&self) -> Result<Settings, String> {
+        let roots = || Roots::new(self.authority.as_bytes()).map_err(|error| error.to_string());
+        let trust = match self.trust {
+            Trust::Authority => Trusted::Authorities(roots()?),
+            Trust::Pin | Trust::AnotherPin => Trusted::Pins(vec![self.pinned()]),
+            Trust::AuthorityAndPin | Trust::AuthorityAndAnotherPin => {
+                Trusted::AuthoritiesAndPins(roots()?, vec![self.pinned()])
+            }
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut settings = Settings::new(provider, self.calendar.clone(), trust);
+        if let Some((certificate, key)) = &self.identity {
+            let identity = Identity::new(certificate.as_bytes(), key.as_bytes());
+            settings.identity = Some(identity.map_err(|error| error.to_string())?);
+        }
+        settings.sessions = Some(memory_sessions(4));
+        Ok(settings)
+    }
+
+    /// The same as files in `folder`, and settings in the program's URL.
+    ///
+    /// # Errors
+    /// They cannot be written, in words.
+    pub fn files(&self, folder: &std::path::Path) -> Result<Files, String> {
+        let write = |name: &str, text: &str| -> Result<PathBuf, String> {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+            Ok(path)
+        };
+        let (ca, pin) = match self.trust {
+            Trust::Authority => (true, false),
+            Trust::Pin | Trust::AnotherPin => (false, true),
+            Trust::AuthorityAndPin | Trust::AuthorityAndAnotherPin => (true, true),
+        };
+        let mut settings = Vec::new();
+        if ca {
+            settings.push(format!("ca={}", write("ca.pem", &self.authority)?.display()));
+        }
+        if pin {
+            settings.push(format!("pin={}", self.pinned()));
+        }
+        if let Some((certificate, key)) = &self.identity {
+            settings.push(format!("cert={}", write("bridge.pem", certificate)?.display()));
+            settings.push(format!("key={}", write("bridge.key", key)?.display()));
+        }
+        Ok(Files { query: format!("?{}", settings.join("&")) })
+    }
+
+    /// A peer's end of a new connection.
+    pub(crate) fn accept(&self, distrusts: bool, handshake: Handshake) -> Result<Server, String> {
+        let config = if distrusts { &self.refusing } else { &self.accepting };
+        Server::new(config.clone(), handshake)
+    }
+
+    fn pinned(&self) -> Pin {
+        match self.trust {
+            Trust::Authority | Trust::Pin | Trust::AuthorityAndPin => self.pin,
+            Trust::AnotherPin | Trust::AuthorityAndAnotherPin => Pin(self.pin.0.map(|byte| !byte)),
+        }
+    }
+}
+
+/// A server that, if it asks for certificates, wants those of `clients`.
+fn server_config(
+    tls: &Tls,
+    certificate: &Certificate,
+    clients: &Authority,
+    calendar: &Arc<Calendar>,
+) -> Result<Arc<ServerConfig>, Box<dyn core::error::Error>> {
+    let versions: &[&SupportedProtocolVersion] = match tls.version {
+        Some(Version::Tls12) => &[&version::TLS12],
+        Some(Version::Tls13) => &[&version::TLS13],
+        None => DEFAULT_VERSIONS,
+    };
+    let provider = faulty::provider();
+    let builder = ServerConfig::builder_with_details(provider.clone(), calendar.clone())
+        .with_protocol_versions(versions)?;
+    let builder = if tls.mutual {
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.der.clone())?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+        builder.with_client_cert_verifier(verifier)
+    } else {
+        builder.with_no_client_auth()
+    };
+    let chain = vec![certificate.der.clone()];
+    let mut config = builder.with_single_cert(chain, certificate.private_key())?;
+    if tls.without_tickets {
+        config.send_tls13_tickets = 0;
+    }
+    Ok(Arc::new(config))
+}
+
+/// The SHA-256 of the certificate's public key.
+fn pin(certificate: &Certificate) -> Pin {
+    use rcgen::PublicKeyData;
+    let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let sha256 = suite.tls13().map(|suite| suite.common.hash_provider);
+    let key = certificate.key.subject_public_key_info();
+    let mut pin = [0; 32];
+    if let Some(hash) = sha256 {
+        pin.copy_from_slice(hash.hash(&key).as_ref());
+    }
+    Pin(pin)
+}
