@@ -129,12 +129,16 @@ fn complete(library: &Library) -> Result<(), Failed> {
 }
 
 fn deterministic(library: &Library) -> Result<(), Failed> {
-    let name = "s07-reconnect-loses-nothing";
-    let scenario = library.scenarios.iter().find(|s| s.name == name).ok_or("the scenario is gone")?;
-    let trace = || -> Result<String, Failed> {
-        let mut world = core(scenario, PROFILES[4].1, 42)?;
-        run(scenario, &mut world).map_err(|failure| place(scenario, &failure))?;
-        Ok(format!("{:?}", uartbridge_tests::World::observed(&world)))
-    };
-    if trace()? == trace()? { Ok(()) } else { Err("two runs with the same seed differ".into()) }
+    for name in ["s07-reconnect-loses-nothing", "tls-reconnect-loses-nothing"] {
+        let scenario = library.scenarios.iter().find(|s| s.name == name).ok_or("the scenario is gone")?;
+        let trace = || -> Result<String, Failed> {
+            let mut world = core(scenario, PROFILES[4].1, 42)?;
+            run(scenario, &mut world).map_err(|failure| place(scenario, &failure))?;
+            Ok(format!("{:?}", uartbridge_tests::World::observed(&world)))
+        };
+        if trace()? != trace()? {
+            return Err(format!("{name}: two runs with the same seed differ").into());
+        }
+    }
+    Ok(())
 }
