@@ -4,5 +4,6 @@ mod authority;
 pub(crate) mod breaks;
 mod connections;
 mod files;
+mod flow;
 mod openssl;
 mod refusals;

@@ -145,7 +145,7 @@ fn connect(port: u16) -> TcpStream {
 }
 
 /// A listener whose connections hold little, so that much is unacknowledged at a break.
-fn narrow_listener() -> TcpListener {
+pub(super) fn narrow_listener() -> TcpListener {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a size");
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port of loopback");

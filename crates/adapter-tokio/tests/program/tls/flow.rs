@@ -1,0 +1,144 @@
+//! Bytes that have to wait, and the two directions that end separately. The server is rustls', byte by byte under the
+//! test's control.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use uartbridge_tls::certificates;
+
+use super::authority::Authority;
+use super::breaks::narrow_listener;
+use super::connections::start;
+use crate::device::{Directory, accept, address, open_pty};
+use crate::process::{Program, expect};
+
+/// More than a socket holds (tcp(7), `tcp_wmem`), less than the up buffer.
+const SIZE: usize = 5_000_003;
+
+type Peer = StreamOwned<ServerConnection, TcpStream>;
+
+fn setup(directory: &Directory) -> (Arc<ServerConfig>, TcpListener) {
+    Authority::new(directory, "ca").issue("server");
+    let file = |name: &str| std::fs::read(directory.path(name)).expect("just written");
+    let chain = certificates(&file("server.pem")).expect("a certificate");
+    let key = PemObject::from_pem_slice(&file("server.key")).expect("a key");
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).expect("a pair");
+    (Arc::new(config), narrow_listener())
+}
+
+/// The program, connected, and its server.
+fn connected(directory: &Directory) -> (Program, Peer) {
+    let (config, listener) = setup(directory);
+    let end = format!("tls://{}?ca=ca.pem", address(&listener));
+    let mut program = start(directory, &end, &["--up-buffer", "8MiB"]);
+    let mut peer = Peer::new(ServerConnection::new(config).expect("a server"), accept(&listener));
+    while peer.conn.is_handshaking() || peer.conn.wants_write() {
+        peer.conn.complete_io(&mut peer.sock).expect("the client is there");
+    }
+    program.said("connected to tls://");
+    (program, peer)
+}
+
+/// The client says `close_notify`; an end without it would be an error.
+fn ends(peer: &mut Peer) {
+    assert_eq!(peer.read(&mut [0]).expect("an orderly end"), 0);
+}
+
+fn numbered(factor: usize) -> Vec<u8> {
+    (0..SIZE).map(|i| (i * factor % 251) as u8).collect()
+}
+
+/// Ciphertext that found no room in the socket leaves once there is room, although nothing else moves: the device is silent,
+/// and takes nothing, so that nothing is read from the server either.
+#[test]
+fn the_tail_of_a_burst_leaves_once_the_socket_has_room() {
+    let directory = Directory::new();
+    let (mut program, mut peer) = connected(&directory);
+    let mut terminal = open_pty(&directory.path("tty"));
+    peer.write_all(&numbered(7)[..300_000]).expect("the socket has room");
+    program.counts(" sock_rx=65536 ");
+    let port = peer.sock.local_addr().expect("connected").port();
+    let (mut sent, mut before) = (Vec::new(), 0);
+    loop {
+        let chunk = vec![b'a' + (sent.len() / CHUNK % 26) as u8; CHUNK];
+        terminal.write_all(&chunk).expect("the up buffer has room");
+        sent.extend(chunk);
+        let counted = format!(" uart_rx={} ", sent.len());
+        program.counts(&counted);
+        // At first the server's TCP takes some.
+        if unacknowledged(port) < before + CHUNK && sent.len() > 64 * CHUNK {
+            // The second answer comes after a whole turn of the loop.
+            program.counts(&counted);
+            if unacknowledged(port) < before + CHUNK {
+                break;
+            }
+        }
+        before = unacknowledged(port);
+    }
+    expect(&mut peer, &sent);
+}
+
+/// What a single read of the UART gives, and so a single record.
+const CHUNK: usize = 2048;
+
+/// What the kernel holds for the server on this port: `tx_queue` in proc_net_tcp(5).
+fn unacknowledged(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let remote = format!(":{port:04X}");
+    let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = row.into_iter().find(|row| row.get(2).is_some_and(|remote_end| remote_end.ends_with(&remote)));
+    let queues =
+        row.and_then(|row| row.get(4).and_then(|queues| queues.split(':').next().map(str::to_owned)));
+    usize::from_str_radix(&queues.expect("the connection is there"), 16).expect("hexadecimal")
+}
+
+#[test]
+fn a_direction_that_stands_still_does_not_hold_up_the_other() {
+    let directory = Directory::new();
+    let (mut program, mut peer) = connected(&directory);
+    let mut terminal = open_pty(&directory.path("tty"));
+    let (up, down) = (numbered(31), numbered(17));
+    terminal.write_all(&up).expect("the up buffer has room");
+    program.counts(&format!(" uart_rx={SIZE} "));
+    let mut sock = peer.sock.try_clone().expect("a socket");
+    std::thread::scope(|scope| {
+        // The device does not read, so in the end nobody takes more of this.
+        let mut records = Vec::new();
+        peer.conn.set_buffer_limit(None);
+        peer.conn.writer().write_all(&down).expect("no limit");
+        while peer.conn.wants_write() {
+            peer.conn.write_tls(&mut records).expect("memory");
+        }
+        scope.spawn(move || sock.write_all(&records).expect("the client is there"));
+        expect(&mut peer, &up);
+        expect(&mut terminal, &down);
+    });
+    program.counts(&format!(" tx_acked={SIZE} "));
+    program.signal(rustix::process::Signal::TERM);
+    ends(&mut peer);
+    peer.conn.send_close_notify();
+    peer.conn.write_tls(&mut peer.sock).expect("connected");
+    assert_eq!(program.ended().0, 0);
+}
+
+#[test]
+fn what_is_held_reaches_a_server_that_has_closed_its_own_direction() {
+    let directory = Directory::new();
+    let (mut program, mut peer) = connected(&directory);
+    let mut terminal = open_pty(&directory.path("tty"));
+    let up = numbered(13);
+    terminal.write_all(&up).expect("the up buffer has room");
+    program.counts(&format!(" uart_rx={SIZE} "));
+    peer.write_all(b"last words").expect("connected");
+    peer.conn.send_close_notify();
+    while peer.conn.wants_write() {
+        peer.conn.write_tls(&mut peer.sock).expect("connected");
+    }
+    expect(&mut terminal, b"last words");
+    expect(&mut peer, &up);
+    ends(&mut peer);
+    program.said("the peer has closed the connection");
+}
