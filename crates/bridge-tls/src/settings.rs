@@ -159,6 +159,11 @@ impl Identity {
     pub fn new(certificates: &[u8], key: &[u8]) -> Result<Self, SetupError> {
         Ok(Self { chain: pem::certificates(certificates)?, key: pem::private_key(key)? })
     }
+
+    /// Our own certificate, in DER.
+    pub fn certificate(&self) -> &[u8] {
+        self.chain.first().map_or(&[], AsRef::as_ref)
+    }
 }
 
 /// A setting that cannot work: the user's or the caller's to mend, before anything is sent.

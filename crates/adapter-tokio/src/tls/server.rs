@@ -10,6 +10,7 @@ use uartbridge_tls::{Clients, ServerConfig, ServerSettings};
 use super::files::{about_pair, identity, protocols, roots};
 use super::kept::{Ready, Source};
 use super::provider;
+use super::subject::is_for_servers;
 use crate::endpoint::{TlsClients, TlsServer};
 
 impl Source for TlsServer {
@@ -32,6 +33,13 @@ impl Source for TlsServer {
             TlsClients::Required(ca) => Clients::Required(roots(ca, &mut expiries)?),
         };
         let own = identity(&self.identity, &mut expiries)?;
+        if !is_for_servers(own.certificate()) {
+            let name = self.identity.cert.display();
+            tracing::warn!(
+                "cert={name}: this certificate is not for servers, so clients will refuse it; issue one with the usage \
+                 serverAuth"
+            );
+        }
         let mut settings = ServerSettings::new(provider(), Arc::new(DefaultTimeProvider), own);
         settings.clients = clients;
         settings.alpn = protocols(&self.alpn);

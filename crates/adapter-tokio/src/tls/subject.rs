@@ -1,4 +1,4 @@
-//! Who a certificate is for, in a word.
+//! Who and what a certificate is for.
 
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
@@ -16,6 +16,15 @@ pub(crate) fn subject(certificate: &[u8]) -> Option<String> {
     };
     let name = common.map(str::to_owned).or_else(alternative);
     Some(name.unwrap_or_else(|| certificate.subject().to_string()).escape_debug().to_string())
+}
+
+/// Whether clients will take this certificate (DER) for a server's: it is for servers, or for anything (RFC 5280 §4.2.1.12).
+pub(crate) fn is_for_servers(certificate: &[u8]) -> bool {
+    let Ok((_, certificate)) = parse_x509_certificate(certificate) else { return true };
+    match certificate.extended_key_usage() {
+        Ok(Some(usage)) => usage.value.server_auth || usage.value.any,
+        Ok(None) | Err(_) => true,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 mod breaks;
 mod clients;
+mod files;
 mod outside;
+mod readme;
 mod refusals;
 mod reload;
 mod s_client;
