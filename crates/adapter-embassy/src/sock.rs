@@ -1,6 +1,8 @@
-//! The network end: one TCP connection at a time over embassy-net, its peers, names and acknowledgements.
+//! The network end over embassy-net: one connection at a time, its peers, names and acknowledgements.
 
 mod names;
+#[cfg(feature = "udp")]
+mod udp;
 mod watch;
 
 use core::future::Future;
@@ -12,10 +14,12 @@ use embassy_net::{IpEndpoint, Stack};
 use uartbridge_core::{Acks, CloseReason, Duration, Instant, PeerIndex};
 
 pub use names::{Names, Peer};
+#[cfg(feature = "udp")]
+pub use udp::{Udp, UdpBuffers};
 
 use crate::ends::{Net, SockRead};
 use crate::log::Name;
-use names::LookUp;
+use names::{Directory, LookUp};
 use watch::{IpWatch, Waiting};
 
 /// What one TCP connection needs: room for `RX` bytes that were received and not yet read, and for `TX` bytes that the
@@ -45,11 +49,8 @@ impl<const RX: usize, const TX: usize> Default for TcpBuffers<RX, TX> {
 pub struct Tcp<'a> {
     stack: Stack<'a>,
     socket: TcpSocket<'a>,
-    peers: &'a [Peer<'a>],
-    look_up: &'a LookUp,
+    directory: Directory<'a>,
     dialing: Dialing,
-    /// How often a peer was dialled: a name's next address is tried each time.
-    turn: u8,
     waiting: Waiting,
     ip: IpWatch,
 }
@@ -69,9 +70,6 @@ enum Dialing {
     /// It has failed.
     Failed(CloseReason),
 }
-
-/// Whom a peer that does not exist is called.
-const NOBODY: Peer<'static> = Peer { host: "", port: 0 };
 
 /// How long the reset of the last connection may keep the next one waiting.
 const RESET_TIME: Duration = Duration::from_millis(200);
@@ -95,23 +93,12 @@ impl<'a> Tcp<'a> {
         let tcp = Self {
             stack,
             socket,
-            peers,
-            look_up,
+            directory: Directory::new(peers, look_up),
             dialing: Dialing::No,
-            turn: 0,
             waiting: Waiting::default(),
             ip: IpWatch::default(),
         };
         (tcp, names)
-    }
-
-    fn look_up(&mut self, peer: PeerIndex) -> Dialing {
-        let Some(wanted) = self.peers.get(usize::from(peer.0)) else {
-            return Dialing::Failed(CloseReason::Failed);
-        };
-        self.look_up.ask(peer, self.turn);
-        self.turn = self.turn.wrapping_add(1);
-        Dialing::Naming { port: wanted.port }
     }
 
     /// Sends the SYN. The future of `connect` sends it when first polled, and is not needed after that.
@@ -142,8 +129,7 @@ impl Net for Tcp<'_> {
     }
 
     fn name(&self, peer: PeerIndex) -> Name<'_> {
-        let peer = self.peers.get(usize::from(peer.0)).unwrap_or(&NOBODY);
-        Name { scheme: "tcp", host: peer.host, port: peer.port }
+        self.directory.name("tcp", peer)
     }
 
     fn dial(&mut self, now: Instant, peer: PeerIndex) {
@@ -160,9 +146,9 @@ impl Net for Tcp<'_> {
                     if now < until && pin!(self.socket.flush()).poll(cx).is_pending() {
                         return Poll::Pending;
                     }
-                    self.look_up(peer)
+                    Dialing::Naming { port: self.directory.ask(peer) }
                 }
-                Dialing::Naming { port } => match self.look_up.answer() {
+                Dialing::Naming { port } => match self.directory.answer() {
                     None => return Poll::Pending,
                     Some(Err(reason)) => Dialing::Failed(reason),
                     Some(Ok(address)) => self.call(cx, IpEndpoint::new(address, port)),
@@ -254,7 +240,7 @@ impl Net for Tcp<'_> {
 
     fn abort(&mut self) {
         self.dialing = Dialing::No;
-        self.look_up.forget();
+        self.directory.forget();
         self.socket.abort();
     }
 }

@@ -228,6 +228,8 @@ where
                 link.shut = true;
                 self.news = true;
                 self.net.shut();
+                // What there is to read may have changed by that.
+                self.asleep = Asleep::default();
                 Ok(())
             }
             (Close::Orderly(_), None) => Ok(()),

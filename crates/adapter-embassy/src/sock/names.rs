@@ -9,6 +9,8 @@ use core::task::{Context, Poll};
 use embassy_net::{IpAddress, Stack};
 use uartbridge_core::{CloseReason, PeerIndex};
 
+use crate::log::Name;
+
 /// A server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer<'a> {
@@ -16,6 +18,51 @@ pub struct Peer<'a> {
     pub host: &'a str,
     /// Its port.
     pub port: u16,
+}
+
+/// The peers, and asking for their addresses.
+pub(super) struct Directory<'a> {
+    peers: &'a [Peer<'a>],
+    look_up: &'a LookUp,
+    /// How often a peer was dialled: of several addresses of a name, each time the next is tried.
+    turn: u8,
+}
+
+/// Whom a peer that does not exist is called.
+const NOBODY: Peer<'static> = Peer { host: "", port: 0 };
+
+impl<'a> Directory<'a> {
+    pub(super) const fn new(peers: &'a [Peer<'a>], look_up: &'a LookUp) -> Self {
+        Self { peers, look_up, turn: 0 }
+    }
+
+    pub(super) fn name(&self, scheme: &'static str, peer: PeerIndex) -> Name<'_> {
+        let peer = self.peers.get(usize::from(peer.0)).unwrap_or(&NOBODY);
+        Name { scheme, host: peer.host, port: peer.port }
+    }
+
+    /// Asks for the address of `peer`; its port is known already.
+    pub(super) fn ask(&mut self, peer: PeerIndex) -> u16 {
+        self.look_up.state.set(State::Asked { peer, turn: self.turn });
+        self.turn = self.turn.wrapping_add(1);
+        self.peers.get(usize::from(peer.0)).unwrap_or(&NOBODY).port
+    }
+
+    /// The answer, once.
+    pub(super) fn answer(&self) -> Option<Result<IpAddress, CloseReason>> {
+        match self.look_up.state.get() {
+            State::Done(answer) => {
+                self.look_up.state.set(State::Idle);
+                Some(answer)
+            }
+            State::Idle | State::Asked { .. } | State::Running => None,
+        }
+    }
+
+    /// Nobody wants the answer any more.
+    pub(super) fn forget(&self) {
+        self.look_up.state.set(State::Idle);
+    }
 }
 
 /// One question and its answer.
@@ -41,27 +88,6 @@ impl LookUp {
         Self { state: Cell::new(State::Idle) }
     }
 
-    /// Asks for the address of `peer`; of several, the one whose turn it is.
-    pub(super) fn ask(&self, peer: PeerIndex, turn: u8) {
-        self.state.set(State::Asked { peer, turn });
-    }
-
-    /// The answer, once.
-    pub(super) fn answer(&self) -> Option<Result<IpAddress, CloseReason>> {
-        match self.state.get() {
-            State::Done(answer) => {
-                self.state.set(State::Idle);
-                Some(answer)
-            }
-            State::Idle | State::Asked { .. } | State::Running => None,
-        }
-    }
-
-    /// Nobody wants the answer any more.
-    pub(super) fn forget(&self) {
-        self.state.set(State::Idle);
-    }
-
     fn take(&self) -> Option<(PeerIndex, u8)> {
         match self.state.get() {
             State::Asked { peer, turn } => {
@@ -77,7 +103,7 @@ impl LookUp {
     }
 }
 
-/// Looks up the peers' names for a [`Tcp`](super::Tcp).
+/// Looks up the peers' names for a [`Tcp`](super::Tcp) or a `Udp`.
 #[derive(Clone, Copy)]
 pub struct Names<'a> {
     stack: Stack<'a>,

@@ -4,3 +4,4 @@ mod board;
 mod cable;
 mod rig;
 mod tcp;
+mod udp;

@@ -3,15 +3,16 @@
 use std::future::Future;
 
 use embassy_net::tcp::TcpSocket;
+use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{Ipv4Address, Ipv4Cidr, Stack, StackResources, StaticConfigV4};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::{Pipe, Reader, Writer};
 use embedded_hal::digital::OutputPin;
 use embedded_io_async::{Read, Write};
 use uartbridge_core::{Bridge, Config, Duration};
-use uartbridge_embassy::options::Board;
+use uartbridge_embassy::options::{Board, Options};
 use uartbridge_embassy::run::{Ended, run};
-use uartbridge_embassy::sock::{Peer, Tcp, TcpBuffers};
+use uartbridge_embassy::sock::{Peer, Tcp, TcpBuffers, Udp, UdpBuffers};
 use uartbridge_embassy::uart::{Halves, NoPin};
 
 use crate::cable::Cable;
@@ -21,10 +22,13 @@ const UART_RING: usize = 64;
 
 type Ring = Pipe<NoopRawMutex, UART_RING>;
 
+type Receiver = Reader<'static, NoopRawMutex, UART_RING>;
+type Transmitter = Writer<'static, NoopRawMutex, UART_RING>;
+
 /// The device on the UART.
 pub(crate) struct Device {
-    pub(crate) rx: Reader<'static, NoopRawMutex, UART_RING>,
-    pub(crate) tx: Writer<'static, NoopRawMutex, UART_RING>,
+    pub(crate) rx: Receiver,
+    pub(crate) tx: Transmitter,
 }
 
 /// What a test holds.
@@ -65,6 +69,39 @@ pub(crate) fn with_pins<T, F: Future<Output = T>>(
     board: impl Board,
     test: impl FnOnce(Hands) -> F,
 ) -> Result<T, Ended> {
+    let work = |stack, rx, tx| {
+        let (net, names) = Tcp::new(stack, peers, leak(TcpBuffers::<512, 512>::new()), |_| {});
+        let uart = Halves::new(rx, tx).rts(pins.rts);
+        async move {
+            match pins.enable {
+                Some((enable, lead, tail)) => {
+                    run(bridge, uart.rs485(enable, lead, tail), net, names.run(), board).await
+                }
+                None => run(bridge, uart, net, names.run(), board).await,
+            }
+        }
+    };
+    with_loop(work, test)
+}
+
+/// The same over UDP.
+pub(crate) fn with_udp<T, F: Future<Output = T>>(
+    bridge: &mut TestBridge,
+    peers: &'static [Peer<'static>],
+    test: impl FnOnce(Hands) -> F,
+) -> Result<T, Ended> {
+    let work = move |stack, rx, tx| {
+        let (net, names) = Udp::new(stack, peers, leak(UdpBuffers::<512, 512>::new()));
+        async move { run(bridge, Halves::new(rx, tx), net, names.run(), Options::new()).await }
+    };
+    with_loop(work, test)
+}
+
+/// Runs a loop, made of a stack and a UART's halves, and a test beside it.
+fn with_loop<T, F: Future<Output = T>, W: Future<Output = Ended>>(
+    work: impl FnOnce(Stack<'static>, Receiver, Transmitter) -> W,
+    test: impl FnOnce(Hands) -> F,
+) -> Result<T, Ended> {
     let cable = Cable::default();
     let [ours, theirs] = cable.ends();
     let (stack, mut runner) = embassy_net::new(ours, address(1), leak(StackResources::<4>::new()), 1);
@@ -72,16 +109,7 @@ pub(crate) fn with_pins<T, F: Future<Output = T>>(
     let (up, down): (&'static mut Ring, &'static mut Ring) = (leak(Pipe::new()), leak(Pipe::new()));
     let ((uart_rx, device_tx), (device_rx, uart_tx)) = (up.split(), down.split());
     let hands = Hands { device: Device { rx: device_rx, tx: device_tx }, cable, peer };
-    let (net, names) = Tcp::new(stack, peers, leak(TcpBuffers::<512, 512>::new()), |_| {});
-    let uart = Halves::new(uart_rx, uart_tx).rts(pins.rts);
-    let work = async {
-        match pins.enable {
-            Some((enable, lead, tail)) => {
-                run(bridge, uart.rs485(enable, lead, tail), net, names.run(), board).await
-            }
-            None => run(bridge, uart, net, names.run(), board).await,
-        }
-    };
+    let work = work(stack, uart_rx, uart_tx);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
         let both = async {
@@ -128,6 +156,15 @@ fn leak<T>(value: T) -> &'static mut T {
 }
 
 impl Hands {
+    /// A UDP socket of the peer's.
+    pub(crate) fn datagrams(&self, port: u16) -> UdpSocket<'static> {
+        let meta = || leak([PacketMetadata::EMPTY; 8]);
+        let (rx, tx) = (leak([0; 2048]), leak([0; 2048]));
+        let mut socket = UdpSocket::new(self.peer, meta(), rx, meta(), tx);
+        socket.bind(port).expect("a free port");
+        socket
+    }
+
     /// A socket of the peer's, listening until the bridge connects.
     pub(crate) async fn accept(&self) -> TcpSocket<'static> {
         let mut socket = TcpSocket::new(self.peer, leak([0; 1024]), leak([0; 1024]));
