@@ -7,6 +7,8 @@
 
 #[path = "direct.rs"]
 mod direct;
+#[path = "keys.rs"]
+mod keys;
 #[path = "openssl.rs"]
 mod openssl;
 #[path = "server.rs"]

@@ -68,6 +68,8 @@ mod record;
 #[cfg(feature = "rsa")]
 mod rsa;
 mod sign;
+#[cfg(all(test, feature = "x25519"))]
+mod trace;
 mod verify;
 
 use alloc::vec;

@@ -49,9 +49,9 @@ impl<A: AeadInOut + KeyInit + Send + Sync + 'static> Tls13AeadAlgorithm for Reco
 }
 
 /// One direction of a connection, between two changes of its key.
-struct Protection<A> {
-    aead: A,
-    iv: Iv,
+pub(crate) struct Protection<A> {
+    pub(crate) aead: A,
+    pub(crate) iv: Iv,
 }
 
 impl<A: AeadInOut + Send + Sync> MessageEncrypter for Protection<A> {
