@@ -39,6 +39,8 @@ pub struct ProgramWorld {
     folder: PathBuf,
     device: Device,
     peers: Peers,
+    /// The peers' ports.
+    ports: Vec<u16>,
     process: Option<Process>,
     arguments: Vec<String>,
     observed: Observed,
@@ -104,6 +106,7 @@ impl ProgramWorld {
             folder,
             device,
             peers,
+            ports: places.iter().map(|place| place.at.port()).collect(),
             process: None,
             arguments,
             observed,
@@ -147,7 +150,7 @@ impl ProgramWorld {
         if let Some(process) = &mut self.process {
             process.turn(observed)?;
             let port = process.connected_port();
-            let index = port.map(|port| usize::from(port.saturating_sub(PORT)));
+            let index = self.ports.iter().position(|&peer| Some(peer) == port);
             observed.connected = index.filter(|&index| match &self.peers {
                 Peers::Tcp(peers) => peers.get(index).is_some_and(TcpPeer::has_connection),
                 Peers::Udp(_) => true,
@@ -281,11 +284,16 @@ struct Place {
     at: SocketAddr,
 }
 
-/// Nearly every scenario has an IPv4 address to itself: no port is shared, and none taken by another while nobody listens
-/// on it. What is left must not stop listening.
+/// Every scenario has an IPv4 address to itself, or where that cannot be, ports: none is shared, and none taken by another
+/// while nobody listens on it.
 fn place(scenario: &Scenario, index: usize, nth: u8) -> Place {
     let pid = std::process::id();
-    let port = PORT + index as u16;
+    let port = PORT
+        + index as u16
+        + match scenario.address {
+            Address::V4 => 0,
+            Address::V6 | Address::Name => 8 * u16::from(nth),
+        };
     let scheme = match scenario.transport {
         Transport::Tcp if scenario.tls.is_some() => "tls",
         Transport::Tcp => "tcp",
