@@ -28,6 +28,7 @@ use uartbridge::uart::Uart;
 pub(crate) use certs::{Certs, ClientName, Host, certs};
 pub(crate) use demo::{Demo, demo};
 use notify::Service;
+use show::Screen;
 use signals::{Order, Signals};
 use watcher::{Watcher, report_last};
 
@@ -73,8 +74,9 @@ async fn all(specs: Vec<BridgeSpec>, watchdog: bool) -> u8 {
         }
     };
     let service = Service::new(watchdog, specs.len());
+    let (screen, flush) = specs.iter().any(|spec| spec.show.is_some()).then(Screen::start).unzip();
     let tasks = {
-        let mut starting = pin!(start(specs, &service));
+        let mut starting = pin!(start(specs, &service, screen.as_ref()));
         loop {
             tokio::select! {
                 started = &mut starting => break started,
@@ -86,10 +88,18 @@ async fn all(specs: Vec<BridgeSpec>, watchdog: bool) -> u8 {
             }
         }
     };
-    match tasks {
+    let code = match tasks {
         Ok(tasks) => supervise(tasks, signals, service).await,
         Err(code) => code,
+    };
+    drop(flush);
+    match screen.map_or(0, |screen| screen.missing()) {
+        0 => {}
+        rows => {
+            tracing::warn!("--show: nobody read fast enough; {rows} pieces of the traffic were not shown")
+        }
     }
+    code
 }
 
 /// The bridges at work.
@@ -106,7 +116,7 @@ struct Ended {
     restart: bool,
 }
 
-async fn start(specs: Vec<BridgeSpec>, service: &Service) -> Result<Tasks, u8> {
+async fn start(specs: Vec<BridgeSpec>, service: &Service, screen: Option<&Screen>) -> Result<Tasks, u8> {
     let orders = watch::Sender::new(Orders::default());
     let mut tasks = Tasks { running: JoinSet::new(), orders, alive: Vec::new() };
     for spec in specs {
@@ -115,7 +125,7 @@ async fn start(specs: Vec<BridgeSpec>, service: &Service) -> Result<Tasks, u8> {
             span.in_scope(|| tracing::error!("{text}"));
             code
         })?;
-        let watcher = Watcher::new(&spec, service);
+        let watcher = Watcher::new(&spec, service, screen);
         tasks.alive.push(Arc::clone(&watcher.alive));
         tasks.running.spawn(one(spec, prepared, watcher, tasks.orders.subscribe()).instrument(span));
     }

@@ -4,22 +4,45 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::SystemTime;
 
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use uartbridge::spec::Show;
 
 /// Where lines go.
-#[derive(Clone, Copy)]
 pub(super) enum Out {
-    /// Standard output.
+    /// Standard output, at once.
     Output,
-    /// Standard error: for bridges, because standard output may be one of their ends.
-    Error,
+    /// Standard error, by a thread of its own: nobody who stops reading holds up a bridge.
+    Error(Screen),
 }
+
+/// Lines for standard error, for bridges, because standard output may be one of their ends.
+#[derive(Clone)]
+pub(super) struct Screen {
+    writer: NonBlocking,
+}
+
+/// The most rows that wait to be written, over all bridges. What comes beyond them is counted.
+const WAITING: usize = 1_000;
 
 /// Prints what passes.
 pub(super) struct Traffic {
     out: Out,
     show: Show,
     name: String,
+}
+
+impl Screen {
+    /// Starts the thread, which ends, with what it has, when the guard is dropped.
+    pub(super) fn start() -> (Self, WorkerGuard) {
+        let (writer, flush) =
+            NonBlockingBuilder::default().buffered_lines_limit(WAITING).finish(std::io::stderr());
+        (Self { writer }, flush)
+    }
+
+    /// How often rows were thrown away because too many were waiting.
+    pub(super) fn missing(&self) -> usize {
+        self.writer.error_counter().dropped_lines()
+    }
 }
 
 impl Traffic {
@@ -36,7 +59,7 @@ impl Traffic {
         self.print("UART ← net ", bytes);
     }
 
-    fn print(&self, direction: &str, bytes: &[u8]) {
+    fn print(&mut self, direction: &str, bytes: &[u8]) {
         let time = clock(SystemTime::now());
         let mut lines = String::new();
         for row in rows(self.show, bytes) {
@@ -50,15 +73,15 @@ impl Traffic {
 
 impl Out {
     /// A line of the program's own between the traffic.
-    pub(super) fn note(self, line: &str) {
+    pub(super) fn note(mut self, line: &str) {
         self.write(&format!("{} {line}\n", clock(SystemTime::now())));
     }
 
-    fn write(self, lines: &str) {
+    fn write(&mut self, lines: &str) {
         // Whoever has closed it does not want to see them.
         let _ = match self {
             Self::Output => std::io::stdout().write_all(lines.as_bytes()),
-            Self::Error => std::io::stderr().write_all(lines.as_bytes()),
+            Self::Error(screen) => screen.writer.write_all(lines.as_bytes()),
         };
     }
 }

@@ -16,7 +16,7 @@ use uartbridge::spec::BridgeSpec;
 use uartbridge_core::{LinkState, Overflow, Stats, Step};
 
 use super::notify::{Service, Status};
-use super::show::{Out, Traffic};
+use super::show::{Out, Screen, Traffic};
 use super::{COUNTERS, ENDS};
 
 macro_rules! counters {
@@ -58,10 +58,13 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(spec: &BridgeSpec, service: &Service) -> Self {
+    pub(super) fn new(spec: &BridgeSpec, service: &Service, screen: Option<&Screen>) -> Self {
         Self {
             alive: Arc::default(),
-            traffic: spec.show.map(|show| Traffic::new(Out::Error, show, &spec.name)),
+            traffic: spec
+                .show
+                .zip(screen)
+                .map(|(show, screen)| Traffic::new(Out::Error(screen.clone()), show, &spec.name)),
             reset_command: spec.reset_command.clone(),
             resetting: None,
             status: service.status(&spec.name),

@@ -106,6 +106,15 @@ fn traffic_is_shown_both_ways_on_standard_error() {
 
 #[test]
 fn a_log_that_nobody_reads_holds_up_no_byte() {
+    nobody_reads_standard_error(&[]);
+}
+
+#[test]
+fn traffic_that_is_shown_to_nobody_holds_up_no_byte() {
+    nobody_reads_standard_error(&["--show", "both"]);
+}
+
+fn nobody_reads_standard_error(options: &[&str]) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&writer, true).expect("a pipe can be made non-blocking");
     // Full to the brim: whoever logs to it from now on, and waits, waits for ever.
@@ -114,6 +123,7 @@ fn a_log_that_nobody_reads_holds_up_no_byte() {
     rustix::io::ioctl_fionbio(&writer, false).expect("and blocking again");
     let server = server(0);
     let mut child = command(&["-", &address(&server)])
+        .args(options)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(writer)
