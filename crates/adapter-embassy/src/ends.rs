@@ -5,9 +5,9 @@
 
 use core::task::{Context, Poll};
 
-use uartbridge_core::{Acks, CloseReason, Flow, Instant, LineErrors, PeerIndex};
+use uartbridge_core::{Acks, Flow, Instant, LineErrors, PeerIndex};
 
-use crate::log::Name;
+use crate::log::{Name, Why};
 
 /// A UART.
 pub trait Uart {
@@ -71,7 +71,7 @@ pub trait Net {
     ///
     /// # Errors
     /// There is no connection, for this reason.
-    fn poll_dial(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<Acks, CloseReason>>;
+    fn poll_dial(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<Acks, Why>>;
 
     /// Reads into `buf`, which is not empty.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead>;
@@ -80,7 +80,7 @@ pub trait Net {
     ///
     /// # Errors
     /// The connection is broken for writing; what the peer had sent can still be read.
-    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<Result<usize, CloseReason>>;
+    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<Result<usize, Why>>;
 
     /// Bytes written that the peer's transport has not acknowledged; `None` if it cannot be asked. Still answers
     /// after the peer has closed or reset the connection.
@@ -105,5 +105,5 @@ pub enum SockRead {
     /// The peer has sent its FIN.
     Ended,
     /// The connection is gone, for this reason.
-    Failed(CloseReason),
+    Failed(Why),
 }

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use uartbridge_core::{Change, LineErrors, Weight};
+use uartbridge_core::{Change, CloseCause, CloseReason, LineErrors, Weight};
 
 /// Takes what the loop has to say.
 pub trait Log {
@@ -31,7 +31,7 @@ pub enum Said<'a> {
     /// The link's state has changed.
     Link {
         /// To what, and why.
-        change: Change,
+        change: Change<Why>,
         /// The peer that it is about.
         peer: Name<'a>,
         /// How many attempts in a row have failed.
@@ -41,6 +41,47 @@ pub enum Said<'a> {
     LineErrors(LineErrors),
     /// A datagram from the peer was this many bytes too long for the down ring.
     Cut(usize),
+}
+
+/// Why the link's state changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// At the core's wish.
+    Cause(CloseCause),
+    /// By what the network stack says.
+    Reason(CloseReason),
+    /// By what TLS says.
+    #[cfg(feature = "tls")]
+    Tls(uartbridge_tls::Failure),
+}
+
+impl Why {
+    /// In the core's terms.
+    pub const fn reason(self) -> CloseReason {
+        match self {
+            Self::Cause(_) => CloseReason::Done,
+            Self::Reason(reason) => reason,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => CloseReason::Failed,
+        }
+    }
+}
+
+impl From<CloseReason> for Why {
+    fn from(reason: CloseReason) -> Self {
+        Self::Reason(reason)
+    }
+}
+
+impl Display for Why {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cause(cause) => cause.fmt(f),
+            Self::Reason(reason) => reason.fmt(f),
+            #[cfg(feature = "tls")]
+            Self::Tls(failure) => failure.fmt(f),
+        }
+    }
 }
 
 /// A peer as people write it.
@@ -94,7 +135,7 @@ mod by_defmt {
     use defmt::{Format, Formatter, write};
     use uartbridge_core::{LineErrors, Weight};
 
-    use super::{Defmt, Log, Name, Said};
+    use super::{Defmt, Log, Name, Said, Why};
 
     impl Log for Defmt {
         fn say(&mut self, said: &Said<'_>) {
@@ -116,6 +157,17 @@ mod by_defmt {
                 Self::Cut(cut) => {
                     write!(f, "a datagram was {} bytes too long for the down buffer and lost them", cut);
                 }
+            }
+        }
+    }
+
+    impl Format for Why {
+        fn format(&self, f: Formatter<'_>) {
+            match self {
+                Self::Cause(cause) => write!(f, "{=str}", cause.words()),
+                Self::Reason(reason) => write!(f, "{=str}", reason.words()),
+                #[cfg(feature = "tls")]
+                Self::Tls(failure) => defmt::Display2Format(failure).format(f),
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The network end over embassy-net: one connection at a time, its peers, names and acknowledgements.
 
 mod names;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "udp")]
 mod udp;
 mod watch;
@@ -14,11 +16,13 @@ use embassy_net::{IpEndpoint, Stack};
 use uartbridge_core::{Acks, CloseReason, Duration, Instant, PeerIndex};
 
 pub use names::{Names, Peer};
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 #[cfg(feature = "udp")]
 pub use udp::{Udp, UdpBuffers};
 
 use crate::ends::{Net, SockRead};
-use crate::log::Name;
+use crate::log::{Name, Why};
 use names::{Directory, LookUp};
 use watch::{IpWatch, Waiting};
 
@@ -138,7 +142,7 @@ impl Net for Tcp<'_> {
         self.dialing = Dialing::Resetting { until: now + RESET_TIME, peer };
     }
 
-    fn poll_dial(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<Acks, CloseReason>> {
+    fn poll_dial(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<Acks, Why>> {
         loop {
             self.dialing = match self.dialing {
                 Dialing::No => return Poll::Pending,
@@ -171,7 +175,7 @@ impl Net for Tcp<'_> {
                 },
                 Dialing::Failed(reason) => {
                     self.dialing = Dialing::No;
-                    return Poll::Ready(Err(reason));
+                    return Poll::Ready(Err(reason.into()));
                 }
             }
         }
@@ -187,11 +191,11 @@ impl Net for Tcp<'_> {
         pin!(self.socket.read(buf)).poll(cx).map(|read| match read {
             Ok(0) => SockRead::Ended,
             Ok(n) => SockRead::Bytes(n, 0),
-            Err(embassy_net::tcp::Error::ConnectionReset) => SockRead::Failed(CloseReason::Reset),
+            Err(embassy_net::tcp::Error::ConnectionReset) => SockRead::Failed(CloseReason::Reset.into()),
         })
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<Result<usize, CloseReason>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<Result<usize, Why>> {
         if self.socket.can_send() {
             self.waiting.room_came();
         } else if self.socket.may_send() {
@@ -203,7 +207,7 @@ impl Net for Tcp<'_> {
             match pin!(self.socket.write(part)).poll(cx) {
                 Poll::Ready(Ok(n)) => written += n,
                 Poll::Ready(Err(embassy_net::tcp::Error::ConnectionReset)) if written == 0 => {
-                    return Poll::Ready(Err(CloseReason::Reset));
+                    return Poll::Ready(Err(CloseReason::Reset.into()));
                 }
                 Poll::Ready(Err(embassy_net::tcp::Error::ConnectionReset)) | Poll::Pending => break,
             }

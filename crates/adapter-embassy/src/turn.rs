@@ -6,11 +6,11 @@ mod ports;
 use core::task::{Context, Poll};
 
 use uartbridge_core::{
-    Action, Bridge, Close, CloseReason, Duration, Event, Instant, Journal, LineErrors, Misuse, Step, Why,
+    Action, Bridge, Close, CloseReason, Duration, Event, Instant, Journal, LineErrors, Misuse, Step,
 };
 
 use crate::ends::{Net, Uart};
-use crate::log::Said;
+use crate::log::{Said, Why};
 use crate::options::{Board, Pace};
 
 /// Rounds before a task that could go on lets the others have theirs: the network stack is one of them.
@@ -38,7 +38,7 @@ pub(crate) struct Turn<'b, 'c, U, D, const P: usize, L, N, B> {
     asleep: Asleep,
     hold: Hold,
     line: Line,
-    journal: Journal,
+    journal: Journal<Why>,
 }
 
 /// Ports that are not ready: whoever makes them so will wake the task, and in this turn they need not be tried again.

@@ -73,4 +73,4 @@ pub use event::{
 };
 pub use stats::Stats;
 pub use time::{Duration, Instant};
-pub use words::{Change, Journal, Line, Weight, Why};
+pub use words::{Change, Journal, Line, Weight};

@@ -49,31 +49,6 @@ impl Display for CloseReason {
     }
 }
 
-/// Why the link's state changes, in the core's own terms; an adapter that knows more uses words of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
-    /// At the core's wish.
-    Cause(CloseCause),
-    /// By what the network stack says.
-    Reason(CloseReason),
-}
-
-impl Why {
-    /// In words, as in a log.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Cause(cause) => cause.words(),
-            Self::Reason(reason) => reason.words(),
-        }
-    }
-}
-
-impl Display for Why {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words())
-    }
-}
-
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -85,9 +60,10 @@ pub enum Weight {
     Warning,
 }
 
-/// Remembers what was last said of a link, and why it is about to change. `W` is the type of reasons: [`Why`], or a string.
+/// Remembers what was last said of a link, and why it is about to change. `W` is the type of
+/// reasons: words, or whatever an adapter knows.
 #[derive(Clone, Debug)]
-pub struct Journal<W = Why> {
+pub struct Journal<W> {
     link: Option<LinkState>,
     why: Option<W>,
 }
@@ -131,7 +107,7 @@ impl<W: Clone> Journal<W> {
 
 /// A change of the link's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change<W = Why> {
+pub struct Change<W> {
     /// The new state.
     pub state: LinkState,
     /// Why it is so, where there is more to say than the state itself.
@@ -198,13 +174,7 @@ const fn whole_millis(pause: Duration) -> Duration {
 mod formats {
     use defmt::{Format, Formatter, write};
 
-    use super::{Line, LinkState, Why};
-
-    impl Format for Why {
-        fn format(&self, f: Formatter<'_>) {
-            write!(f, "{=str}", self.words());
-        }
-    }
+    use super::{Line, LinkState};
 
     impl<W: Format, P: Format> Format for Line<'_, W, P> {
         fn format(&self, f: Formatter<'_>) {

@@ -131,7 +131,18 @@ impl<I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Client<I, O> {
     /// # Errors
     /// A bad name, a buffer below [`MIN_BUFFER`](crate::MIN_BUFFER), or a provider that cannot start a handshake.
     pub fn new(config: &Config, name: &str, input: I, output: O) -> Result<Self, SetupError> {
-        Self::start(ClientSide::new(config, name)?, config.prove_after, input, output)
+        Self::reuse(config, name, (input, output)).map_err(|(error, _)| error)
+    }
+
+    /// The same, but the buffers are not lost with an error: for a chip whose buffers outlive its connections.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn reuse(config: &Config, name: &str, buffers: (I, O)) -> Result<Self, (SetupError, (I, O))> {
+        match ClientSide::new(config, name) {
+            Ok(side) => Self::start(side, config.prove_after, buffers),
+            Err(error) => Err((error, buffers)),
+        }
     }
 }
 
@@ -141,15 +152,16 @@ impl<I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Server<I, O> {
     /// # Errors
     /// A buffer below [`MIN_BUFFER`](crate::MIN_BUFFER), or a provider that cannot start a handshake.
     pub fn new(config: &ServerConfig, input: I, output: O) -> Result<Self, SetupError> {
-        Self::start(ServerSide::new(config)?, Duration::ZERO, input, output)
+        Self::start(ServerSide::new(config)?, Duration::ZERO, (input, output)).map_err(|(error, _)| error)
     }
 }
 
 impl<S: Side, I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Connection<S, I, O> {
-    fn start(side: S, prove_after: Duration, mut input: I, mut output: O) -> Result<Self, SetupError> {
-        if input.as_ref().len().min(output.as_ref().len()) < crate::MIN_BUFFER {
-            return Err(SetupError::BufferTooSmall);
+    fn start(side: S, prove_after: Duration, buffers: (I, O)) -> Result<Self, (SetupError, (I, O))> {
+        if buffers.0.as_ref().len().min(buffers.1.as_ref().len()) < crate::MIN_BUFFER {
+            return Err((SetupError::BufferTooSmall, buffers));
         }
+        let (mut input, mut output) = buffers;
         let mut session = Session::new(side, prove_after);
         session.pump(Duration::ZERO, input.as_mut(), output.as_mut(), &mut []);
         Ok(Self { session, input, output })
@@ -203,6 +215,11 @@ impl<S: Side, I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Connec
 }
 
 impl<S: Side, I, O> Connection<S, I, O> {
+    /// Gives the buffers back; everything else of the connection goes.
+    pub fn into_buffers(self) -> (I, O) {
+        (self.input, self.output)
+    }
+
     /// How far the connection is.
     pub fn state(&self) -> State {
         match self.session.phase {

@@ -11,7 +11,7 @@ use uartbridge_core::{Acks, CloseReason, Instant, PeerIndex};
 use super::names::{Directory, LookUp, Names, Peer};
 use super::watch::IpWatch;
 use crate::ends::{Net, SockRead};
-use crate::log::Name;
+use crate::log::{Name, Why};
 
 /// What UDP needs: room for `N` datagrams and `RX` bytes that were received and not yet read, and for as many and `TX`
 /// bytes that were not yet sent. `TX` must hold the longest packet ([`Packing::max_len`](uartbridge_core::Packing::max_len)).
@@ -137,7 +137,7 @@ impl Net for Udp<'_> {
         self.dialing = Dialing::Naming { port: self.directory.ask(peer) };
     }
 
-    fn poll_dial(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Acks, CloseReason>> {
+    fn poll_dial(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Acks, Why>> {
         let Dialing::Naming { port } = self.dialing else {
             return Poll::Pending;
         };
@@ -149,14 +149,14 @@ impl Net for Udp<'_> {
         // Port 0: any that is free.
         Poll::Ready(match self.socket.bind(0) {
             Ok(()) => Ok(Acks::OnWrite),
-            Err(BindError::NoRoute) => Err(CloseReason::Unreachable),
-            Err(BindError::InvalidState) => Err(CloseReason::Failed),
+            Err(BindError::NoRoute) => Err(CloseReason::Unreachable.into()),
+            Err(BindError::InvalidState) => Err(CloseReason::Failed.into()),
         })
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead> {
         if let Some(reason) = self.refused.take() {
-            return Poll::Ready(SockRead::Failed(reason));
+            return Poll::Ready(SockRead::Failed(reason.into()));
         }
         if self.shut {
             return Poll::Ready(SockRead::Ended);
@@ -171,7 +171,7 @@ impl Net for Udp<'_> {
         Poll::Pending
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<Result<usize, CloseReason>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<Result<usize, Why>> {
         let (Some(peer), None) = (self.peer, self.refused) else {
             return Poll::Pending;
         };

@@ -2,11 +2,11 @@
 
 use core::task::{Context, Poll};
 
-use uartbridge_core::{CloseCause, CloseReason, Duration, Event, Misuse, Why};
+use uartbridge_core::{CloseCause, CloseReason, Duration, Event, Misuse};
 
 use super::{Live, Turn};
 use crate::ends::{Net, SockRead, Uart, UartRead};
-use crate::log::Said;
+use crate::log::{Said, Why};
 use crate::options::Board;
 
 impl<U, D, const P: usize, L, N, B> Turn<'_, '_, U, D, P, L, N, B>
@@ -80,11 +80,11 @@ where
         match self.net.poll_write(cx, bytes) {
             Poll::Pending => self.asleep.tx = true,
             Poll::Ready(Ok(n)) => self.tell(Event::TxDone(n))?,
-            Poll::Ready(Err(reason)) => {
+            Poll::Ready(Err(why)) => {
                 if let Some(link) = &mut self.link {
-                    link.broken = Some(reason);
+                    link.broken = Some(why.reason());
                 }
-                self.journal.because(Why::Reason(reason));
+                self.journal.because(why);
                 self.tell(Event::TxFailed)?;
             }
         }
@@ -116,9 +116,9 @@ where
                 self.journal.because(Why::Cause(CloseCause::PeerClosed));
                 self.tell(Event::PeerClosed)?;
             }
-            Poll::Ready(SockRead::Failed(reason)) => {
-                self.journal.because(Why::Reason(reason));
-                self.end_link(reason)?;
+            Poll::Ready(SockRead::Failed(why)) => {
+                self.journal.because(why);
+                self.end_link(why.reason())?;
             }
         }
         Ok(())
@@ -160,9 +160,9 @@ where
                 self.link = Some(Live::default());
                 self.tell(Event::Connected(acks))
             }
-            Err(reason) => {
-                self.journal.because(Why::Reason(reason));
-                self.tell(Event::Closed(reason))
+            Err(why) => {
+                self.journal.because(why);
+                self.tell(Event::Closed(why.reason()))
             }
         }
     }

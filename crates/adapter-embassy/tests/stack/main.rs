@@ -4,4 +4,5 @@ mod board;
 mod cable;
 mod rig;
 mod tcp;
+mod tls;
 mod udp;

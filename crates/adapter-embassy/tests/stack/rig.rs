@@ -12,7 +12,7 @@ use embedded_io_async::{Read, Write};
 use uartbridge_core::{Bridge, Config, Duration};
 use uartbridge_embassy::options::{Board, Options};
 use uartbridge_embassy::run::{Ended, run};
-use uartbridge_embassy::sock::{Peer, Tcp, TcpBuffers, Udp, UdpBuffers};
+use uartbridge_embassy::sock::{Peer, Tcp, TcpBuffers, Tls, Udp, UdpBuffers};
 use uartbridge_embassy::uart::{Halves, NoPin};
 
 use crate::cable::Cable;
@@ -97,6 +97,24 @@ pub(crate) fn with_udp<T, F: Future<Output = T>>(
     with_loop(work, test)
 }
 
+/// The same over TLS.
+pub(crate) fn with_tls<T, F: Future<Output = T>>(
+    bridge: &mut TestBridge,
+    peers: &'static [Peer<'static>],
+    config: &'static uartbridge_tls::Config,
+    board: impl Board,
+    test: impl FnOnce(Hands) -> F,
+) -> Result<T, Ended> {
+    let work = move |stack, rx, tx| {
+        let (tcp, names) = Tcp::new(stack, peers, leak(TcpBuffers::<512, 512>::new()), |_| {});
+        let (input, output) = (leak([0; uartbridge_tls::INPUT_FOR_ANY_RECORD]), leak([0; 4096]));
+        let tls = Tls::new(tcp, 1, config, input.as_mut_slice(), output.as_mut_slice());
+        let net = tls.expect("good settings");
+        async move { run(bridge, Halves::new(rx, tx), net, names.run(), board).await }
+    };
+    with_loop(work, test)
+}
+
 /// Runs a loop, made of a stack and a UART's halves, and a test beside it.
 fn with_loop<T, F: Future<Output = T>, W: Future<Output = Ended>>(
     work: impl FnOnce(Stack<'static>, Receiver, Transmitter) -> W,
@@ -110,7 +128,7 @@ fn with_loop<T, F: Future<Output = T>, W: Future<Output = Ended>>(
     let ((uart_rx, device_tx), (device_rx, uart_tx)) = (up.split(), down.split());
     let hands = Hands { device: Device { rx: device_rx, tx: device_tx }, cable, peer };
     let work = work(stack, uart_rx, uart_tx);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let both = async {
             tokio::select! {
@@ -151,7 +169,7 @@ fn address(last: u8) -> embassy_net::Config {
     })
 }
 
-fn leak<T>(value: T) -> &'static mut T {
+pub(crate) fn leak<T>(value: T) -> &'static mut T {
     Box::leak(Box::new(value))
 }
 

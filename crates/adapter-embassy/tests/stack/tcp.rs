@@ -18,7 +18,7 @@ pub(crate) fn config() -> Config<'static> {
 }
 
 /// Bytes that tell where they are in the stream.
-fn numbered(len: usize) -> Vec<u8> {
+pub(crate) fn numbered(len: usize) -> Vec<u8> {
     (0..).flat_map(|n: u32| format!("{n:07}\n").into_bytes()).take(len).collect()
 }
 
