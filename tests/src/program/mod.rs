@@ -71,7 +71,7 @@ impl ProgramWorld {
         let credentials = |tls| Credentials::new(tls, &host, Calendar::Real).map(Arc::new);
         let credentials = scenario.tls.as_ref().map(credentials).transpose()?;
         let query = match &credentials {
-            Some(credentials) => credentials.files(&folder)?.query,
+            Some(credentials) => credentials.query(&folder)?,
             None => String::new(),
         };
         let peers = match scenario.transport {

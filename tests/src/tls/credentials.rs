@@ -1,6 +1,9 @@
 //! Who shows what to whom, and whom they trust.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -36,13 +39,6 @@ pub enum Calendar {
     Real,
     /// So many seconds after its beginning.
     Virtual(AtomicU64),
-}
-
-/// The bridge's part of [`Credentials`] in files.
-#[derive(Debug)]
-pub struct Files {
-    /// What follows the address in a URL: `?ca=…`.
-    pub query: String,
 }
 
 impl Calendar {
@@ -134,14 +130,16 @@ impl Credentials {
         Ok(settings)
     }
 
-    /// The same as files in `folder`, and settings in the program's URL.
+    /// The same for the program: writes files to `folder`, and gives what follows the address in the URL.
     ///
     /// # Errors
     /// They cannot be written, in words.
-    pub fn files(&self, folder: &std::path::Path) -> Result<Files, String> {
+    pub fn query(&self, folder: &Path) -> Result<String, String> {
         let write = |name: &str, text: &str| -> Result<PathBuf, String> {
             let path = folder.join(name);
-            std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+            file.and_then(|mut file| file.write_all(text.as_bytes()))
+                .map_err(|error| format!("{}: {error}", path.display()))?;
             Ok(path)
         };
         let (ca, pin) = match self.trust {
@@ -160,7 +158,7 @@ impl Credentials {
             settings.push(format!("cert={}", write("bridge.pem", certificate)?.display()));
             settings.push(format!("key={}", write("bridge.key", key)?.display()));
         }
-        Ok(Files { query: format!("?{}", settings.join("&")) })
+        Ok(format!("?{}", settings.join("&")))
     }
 
     /// A peer's end of a new connection.

@@ -5,5 +5,5 @@ mod credentials;
 mod faulty;
 mod server;
 
-pub use credentials::{Calendar, Credentials, Files};
+pub use credentials::{Calendar, Credentials};
 pub(crate) use server::{Server, TlsEnd};
