@@ -22,6 +22,9 @@ pub(crate) enum Verb {
     /// Run an image in QEMU, with a pty or this terminal as its UART, and print its log; `run --help` has more
     #[command(disable_help_flag = true)]
     Run(Words),
+    /// What the images cost, against firmware/budget.txt
+    #[command(disable_help_flag = true)]
+    Size(Words),
     /// Run the images against real peers in QEMU
     #[command(disable_help_flag = true)]
     Test(Words),
@@ -44,6 +47,7 @@ pub(crate) fn run(verb: &Verb) -> Result<()> {
     match verb {
         Verb::Build => Ok(()),
         Verb::Run(words) => host("run", &words.words),
+        Verb::Size(words) => host("size", &words.words),
         Verb::Test(words) => host("test", &words.words),
     }
 }
@@ -56,11 +60,25 @@ pub(crate) fn build() -> Result<()> {
     let way = target::prepare()?;
     let folder = target_dir()?;
     let folder = folder.to_str().context("the target directory's name is not UTF-8")?;
+    let flags = short_paths()?;
     let image = |arguments: &[&str]| {
-        let common = ["--release", "--locked", "--quiet", "--target-dir", folder];
+        let common = ["--release", "--locked", "--quiet", "--target-dir", folder, "--config", &flags];
         step::run(&mut target::cargo(way, &step::root().join(BOARD), "build", &[&common, arguments].concat()))
     };
-    image(&["--bin", "plain"])
+    image(&["--bin", "plain", "--bin", "core", "--bin", "empty"])
+}
+
+/// Paths in panics start at a crate, wherever cargo keeps it: an image is the same from every machine, and smaller.
+fn short_paths() -> Result<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let sources = home.context("neither CARGO_HOME nor HOME is set")?.join("registry/src");
+    let mut flags = vec![format!("--remap-path-prefix={}=", step::root().display())];
+    // One folder a registry; none before the first download.
+    for registry in std::fs::read_dir(&sources).into_iter().flatten() {
+        flags.push(format!("--remap-path-prefix={}=", registry?.path().display()));
+    }
+    Ok(format!("target.{}.rustflags={flags:?}", target::CORTEX_M3))
 }
 
 /// The board's own formatting and lints: it is a workspace of its own.

@@ -13,6 +13,8 @@ use clap::Parser;
 enum Verb {
     /// Run an image in QEMU, with a pty or this terminal as its UART, and print its log
     Run(verbs::run::Options),
+    /// What the images cost, against firmware/budget.txt
+    Size(verbs::size::Options),
     /// Run the images against real peers
     Test(verbs::test::Options),
 }
@@ -20,6 +22,7 @@ enum Verb {
 fn main() -> ExitCode {
     let done = match Verb::parse() {
         Verb::Run(options) => verbs::run::run(&options),
+        Verb::Size(options) => verbs::size::run(&options),
         Verb::Test(options) => verbs::test::run(&options),
     };
     match done {

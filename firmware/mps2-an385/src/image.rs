@@ -1,8 +1,9 @@
 //! What the images have in common: the parts of a bridge, made from the settings.
 
 use embassy_net::tcp::TcpSocket;
-use static_cell::StaticCell;
-use uartbridge_core::{Bridge, Duration, LineErrors, LinkState, Step};
+use static_cell::{ConstStaticCell, StaticCell};
+use uartbridge_core::{Bridge, Duration, LineErrors, Step};
+use uartbridge_embassy::log::{Defmt, Log, Said};
 use uartbridge_embassy::options::{Board, Pace};
 use uartbridge_embassy::sock::{Peer, TcpBuffers};
 use uartbridge_embassy::uart::{Buffered, Classify, Halves};
@@ -17,7 +18,7 @@ const RING: usize = 2048;
 /// Bytes in each buffer of the TCP socket.
 const SOCKET: usize = 2048;
 /// Packets that the up ring can tell apart.
-const PACKETS: usize = 16;
+const PACKETS: usize = 8;
 
 /// The bridge, over rings in static memory.
 pub type Bridged = Bridge<'static, &'static mut [u8], &'static mut [u8], PACKETS>;
@@ -29,10 +30,9 @@ pub type Buffers = TcpBuffers<SOCKET, SOCKET>;
 /// The bridge that `settings` ask for; once.
 pub fn bridge(settings: &'static Settings<'static>) -> &'static mut Bridged {
     static BRIDGE: StaticCell<Bridged> = StaticCell::new();
-    static UP: StaticCell<[u8; RING]> = StaticCell::new();
-    static DOWN: StaticCell<[u8; RING]> = StaticCell::new();
-    let up = part(UP.init([0; RING]), settings.up_buffer);
-    let down = part(DOWN.init([0; RING]), settings.down_buffer);
+    static RINGS: ConstStaticCell<[[u8; RING]; 2]> = ConstStaticCell::new([[0; RING]; 2]);
+    let [up, down] = RINGS.take();
+    let (up, down) = (part(up, settings.up_buffer), part(down, settings.down_buffer));
     match Bridge::new(&settings.config, settings.seed, up, down) {
         Ok(bridge) => BRIDGE.init(bridge),
         Err(error) => {
@@ -67,6 +67,7 @@ pub fn peers(settings: &Settings<'static>) -> &'static [Peer<'static>] {
 
 /// The socket's memory; once.
 pub fn buffers() -> &'static mut Buffers {
+    // Filled in here: a first value would lie in flash as well.
     static BUFFERS: StaticCell<Buffers> = StaticCell::new();
     BUFFERS.init_with(Buffers::new)
 }
@@ -95,8 +96,8 @@ impl Board for Loop {
         Pace { feed_every: Duration::from_secs(u64::from(FEED)), ..Pace::EAGER }
     }
 
-    fn state(&mut self, state: LinkState) {
-        defmt::info!("{}", state);
+    fn say(&mut self, said: &Said<'_>) {
+        Defmt.say(said);
     }
 
     fn feed(&mut self) {

@@ -6,6 +6,7 @@ use core::task::Context;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::waitqueue::GenericAtomicWaker;
+use static_cell::ConstStaticCell;
 
 use crate::map::{self, ETHERNET, Interrupt, reg};
 use crate::reg::Reg;
@@ -44,9 +45,12 @@ static LINK_CHANGED: AtomicBool = AtomicBool::new(true);
 pub struct Lan9118 {
     address: [u8; 6],
     link_is_up: bool,
-    received: [u32; WORDS],
-    sent: [u32; WORDS],
+    received: &'static mut [u32; WORDS],
+    sent: &'static mut [u32; WORDS],
 }
+
+/// The buffers; not in [`Lan9118`] itself, which moves.
+static BUFFERS: ConstStaticCell<[[u32; WORDS]; 2]> = ConstStaticCell::new([[0; WORDS]; 2]);
 
 impl Lan9118 {
     /// Resets and starts the controller, with the address in its EEPROM unless another is given.
@@ -57,7 +61,8 @@ impl Lan9118 {
         chip::start(address)?;
         INT_EN.write(RECEIVED | PHY);
         map::unmask(Interrupt::Ethernet);
-        Ok(Self { address: chip::address(), link_is_up: false, received: [0; WORDS], sent: [0; WORDS] })
+        let [received, sent] = BUFFERS.take();
+        Ok(Self { address: chip::address(), link_is_up: false, received, sent })
     }
 }
 
@@ -121,11 +126,11 @@ impl Driver for Lan9118 {
                 }
             }
             self.transmit(context)?;
-            if let Some(len) = fifo::receive(&mut self.received) {
+            if let Some(len) = fifo::receive(self.received) {
                 break len;
             }
         };
-        Some((Received(&mut self.received, len), Room(&mut self.sent)))
+        Some((Received(self.received, len), Room(self.sent)))
     }
 
     fn transmit(&mut self, context: &mut Context<'_>) -> Option<Room<'_>> {
@@ -133,7 +138,7 @@ impl Driver for Lan9118 {
             TX.register(context.waker());
             listen(ROOM);
         }
-        fifo::has_room().then_some(Room(&mut self.sent))
+        fifo::has_room().then_some(Room(self.sent))
     }
 
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {

@@ -1,6 +1,7 @@
 //! The verbs of `cargo xtask firmware`, one file each.
 
 pub(crate) mod run;
+pub(crate) mod size;
 pub(crate) mod test;
 
 use anyhow::{Context, Result};

@@ -2,7 +2,7 @@
 
 mod configuration;
 mod gdb;
-mod peer;
+pub(crate) mod peer;
 mod plain;
 mod stream;
 mod watchdog;

@@ -41,6 +41,6 @@ pub(super) fn static_address() -> Result<()> {
     let mut greeting = [0; 12];
     socket.read_exact(&mut greeting)?;
     ensure!(greeting == *b"TCP  CONNECT", "the greeting is {greeting:?}");
-    board.log.wait("Open(PeerIndex(0))", PATIENCE)?;
+    board.log.wait("connected to tcp://", PATIENCE)?;
     Ok(())
 }

@@ -10,45 +10,45 @@ use uartbridge_firmware_config::Settings;
 use uartbridge_firmware_host::{Image, Machine, Plan, Serial};
 
 /// What anything may take on a machine that others are using.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that waits for the board.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     listener: TcpListener,
     address: SocketAddr,
 }
 
 impl Peer {
     /// A server on a free port.
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Self::at(0)
     }
 
     /// A server on this port.
-    pub(super) fn at(port: u16) -> Result<Self> {
+    pub(crate) fn at(port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).context("opening a server's socket")?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }
 
     /// Its port.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// Where the board finds it.
-    pub(super) fn for_board(&self) -> String {
+    pub(crate) fn for_board(&self) -> String {
         format!("10.0.2.2:{}", self.port())
     }
 
     /// The next connection.
-    pub(super) fn accept(&self) -> Result<TcpStream> {
+    pub(crate) fn accept(&self) -> Result<TcpStream> {
         self.try_accept(PATIENCE)?.context("the board has not connected")
     }
 
     /// The next connection, if there is one within `limit`.
-    pub(super) fn try_accept(&self, limit: Duration) -> Result<Option<TcpStream>> {
+    pub(crate) fn try_accept(&self, limit: Duration) -> Result<Option<TcpStream>> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut watched = [PollFd::new(&self.listener, PollFlags::IN)];
         if poll(&mut watched, Some(&Timespec::try_from(limit)?)).context("waiting for the board")? == 0 {
@@ -62,7 +62,7 @@ impl Peer {
 }
 
 /// The settings of a board that connects to `peers` and comes back quickly.
-pub(super) fn settings(peers: &str) -> Settings<'_> {
+pub(crate) fn settings(peers: &str) -> Settings<'_> {
     let quick = Backoff {
         first: uartbridge_core::Duration::from_millis(100),
         max: uartbridge_core::Duration::from_millis(500),
@@ -73,18 +73,18 @@ pub(super) fn settings(peers: &str) -> Settings<'_> {
 }
 
 /// A running board with its UART on a socket.
-pub(super) fn board(image: &Image, settings: &Settings<'_>) -> Result<Machine> {
+pub(crate) fn board(image: &Image, settings: &Settings<'_>) -> Result<Machine> {
     start(image, settings, false)
 }
 
 /// As [`board`], with a door for a debugger.
-pub(super) fn start(image: &Image, settings: &Settings<'_>, debugger: bool) -> Result<Machine> {
+pub(crate) fn start(image: &Image, settings: &Settings<'_>, debugger: bool) -> Result<Machine> {
     let plan = Plan { image, settings, serial: Serial::Socket, icount: None, debugger };
     Machine::start(&plan, |_| {})
 }
 
 /// Reads until `want` bytes are there.
-pub(super) fn read_exactly(from: &mut impl Read, want: usize) -> Result<Vec<u8>> {
+pub(crate) fn read_exactly(from: &mut impl Read, want: usize) -> Result<Vec<u8>> {
     let mut got = vec![0; want];
     let mut count = 0;
     let until = Instant::now() + 3 * PATIENCE;

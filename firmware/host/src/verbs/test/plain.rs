@@ -266,14 +266,14 @@ pub(super) fn server_absent() -> Result<()> {
     let mut attempts = 0;
     while away.elapsed() < ABSENT {
         let left = ABSENT.saturating_sub(away.elapsed());
-        if board.log.wait("Connecting", left).is_ok() {
+        if board.log.wait("connecting to", left).is_ok() {
             attempts += 1;
         }
     }
     ensure!(attempts > 10, "only {attempts} attempts in {ABSENT:?}");
     let peer = Peer::at(place)?;
     let mut socket = peer.accept()?;
-    let open = board.log.wait("Open(", PATIENCE)?;
+    let open = board.log.wait("connected to", PATIENCE)?;
     ensure!(open.at >= ABSENT, "connected after {:?} of the board's time", open.at);
     let got = read_exactly(&mut socket, up.len()).context("uplink")?;
     ensure!(got == up, "uplink: {}", difference(&got, &up));

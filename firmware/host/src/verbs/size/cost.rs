@@ -1,0 +1,152 @@
+//! What a running image costs: stack, and instructions a byte, counted by QEMU's `-icount`.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use uartbridge_firmware_host::{Image, Machine, Plan, Serial};
+
+use super::{Figure, stack};
+use crate::verbs::image;
+use crate::verbs::test::peer::{PATIENCE, Peer, settings};
+
+/// Each instruction takes 2^6 ns: 15.6 million a second, a Cortex-M3 at the board's 25 MHz in all likelihood.
+const SHIFT: u8 = 6;
+/// A cycle of the board's clock, in ns.
+const CYCLE: u64 = 40;
+/// Bytes a ms at 115 200 baud, nearly.
+const A_MILLISECOND: usize = 12;
+/// A burst's bytes, and the pause after it.
+const BURST: usize = 240;
+const PAUSE: Duration = Duration::from_millis(30);
+/// How many of them.
+const BURSTS: usize = 100;
+
+/// A board with a connection, under count.
+struct Rig<'i> {
+    image: &'i Image,
+    board: Machine,
+    uart: UnixStream,
+    socket: TcpStream,
+}
+
+/// Stack and instructions.
+///
+/// # Errors
+/// The board does not run as it should.
+pub(super) fn measure(name: &str) -> Result<Vec<Figure>> {
+    let image = image(name)?;
+    let peer = Peer::new()?;
+    let place = peer.for_board();
+    let settings = settings(&place);
+    let plan = Plan {
+        image: &image,
+        settings: &settings,
+        serial: Serial::Socket,
+        icount: Some(SHIFT),
+        debugger: false,
+    };
+    let mut board = Machine::start(&plan, |_| {})?;
+    let socket = peer.accept()?;
+    let uart = board.uart.take().context("the UART")?;
+    uart.set_read_timeout(Some(PATIENCE))?;
+    let mut rig = Rig { image: &image, board, uart, socket };
+    // Whatever a connection does at its start is over.
+    sleep(Duration::from_secs(2));
+    let idle = rig.idle()?;
+    let up = rig.up(idle)?;
+    let down = rig.down(idle)?;
+    rig.flood()?;
+    let stack = stack::high_water(&mut rig.board, rig.image)?;
+    let sizes = image.sizes()?;
+    Ok(vec![
+        (format!("{name}: stack at most, bytes"), stack),
+        (format!("{name}: RAM at most, bytes"), sizes.data + sizes.bss + stack),
+        (format!("{name}: instructions a second, idle"), idle),
+        (format!("{name}: instructions a byte up"), up),
+        (format!("{name}: instructions a byte down"), down),
+    ])
+}
+
+impl Rig<'_> {
+    /// Instructions so far.
+    fn spent(&mut self) -> Result<u64> {
+        let meter = self.image.symbol("METER")?;
+        let bytes = self.board.memory(meter.address, 8)?;
+        let cycles = u64::from_le_bytes(bytes.try_into().ok().context("the meter")?);
+        Ok((cycles * CYCLE) >> SHIFT)
+    }
+
+    /// Instructions a second with nothing to do.
+    fn idle(&mut self) -> Result<u64> {
+        let (before, start) = (self.spent()?, Instant::now());
+        sleep(Duration::from_secs(4));
+        let took = start.elapsed();
+        Ok(((self.spent()? - before) as f64 / took.as_secs_f64()).round() as u64)
+    }
+
+    /// Instructions that `work` took for `bytes`, less those that would have been spent anyway.
+    fn per_byte(
+        &mut self,
+        bytes: usize,
+        idle: u64,
+        work: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<u64> {
+        let (before, start) = (self.spent()?, Instant::now());
+        work(self)?;
+        // The acknowledgements, too.
+        sleep(Duration::from_millis(300));
+        let base = start.elapsed().as_secs_f64() * idle as f64;
+        Ok((((self.spent()? - before) as f64 - base) / bytes as f64).round() as u64)
+    }
+
+    /// The device sends bursts as its baud rate lets it.
+    fn up(&mut self, idle: u64) -> Result<u64> {
+        self.per_byte(BURSTS * BURST, idle, |rig| {
+            let mut got = vec![0; BURST];
+            for _ in 0..BURSTS {
+                let start = Instant::now();
+                for (nth, part) in vec![b'u'; BURST].chunks(A_MILLISECOND).enumerate() {
+                    // The line is the clock here: nothing could be awaited instead.
+                    sleep(
+                        (start + Duration::from_millis(nth as u64)).saturating_duration_since(Instant::now()),
+                    );
+                    rig.uart.write_all(part)?;
+                }
+                rig.socket.read_exact(&mut got).context("uplink")?;
+                sleep(PAUSE);
+            }
+            Ok(())
+        })
+    }
+
+    /// The peer sends the same bursts.
+    fn down(&mut self, idle: u64) -> Result<u64> {
+        self.per_byte(BURSTS * BURST, idle, |rig| {
+            let mut got = vec![0; BURST];
+            for _ in 0..BURSTS {
+                rig.socket.write_all(&vec![b'd'; BURST])?;
+                rig.uart.read_exact(&mut got).context("downlink")?;
+                sleep(PAUSE);
+            }
+            Ok(())
+        })
+    }
+
+    /// As much as goes, so that the stack sees the worst.
+    fn flood(&mut self) -> Result<()> {
+        const FLOOD: usize = 64 * 1024;
+        let (mut uart, mut socket) = (self.uart.try_clone()?, self.socket.try_clone()?);
+        std::thread::scope(|scope| -> Result<()> {
+            scope.spawn(move || uart.write_all(&vec![b'u'; FLOOD]));
+            scope.spawn(move || socket.write_all(&vec![b'd'; FLOOD]));
+            let (uart, socket) = (&mut self.uart, &mut self.socket);
+            let reader = scope.spawn(move || socket.read_exact(&mut vec![0; FLOOD]));
+            uart.read_exact(&mut vec![0; FLOOD]).context("downlink")?;
+            reader.join().ok().context("the peer's reader")?.context("uplink")
+        })
+    }
+}
