@@ -65,7 +65,8 @@ pub(crate) fn build() -> Result<()> {
         let common = ["--release", "--locked", "--quiet", "--target-dir", folder, "--config", &flags];
         step::run(&mut target::cargo(way, &step::root().join(BOARD), "build", &[&common, arguments].concat()))
     };
-    image(&["--bin", "plain", "--bin", "core", "--bin", "empty"])
+    image(&["--bin", "plain", "--bin", "core", "--bin", "empty"])?;
+    image(&["--bin", "udp", "--features", "udp"])
 }
 
 /// Paths in panics start at a crate, wherever cargo keeps it: an image is the same from every machine, and smaller.
@@ -95,7 +96,17 @@ pub(crate) fn lint() -> Result<()> {
     }
     let folder = target_dir()?;
     let folder = folder.to_str().context("the target directory's name is not UTF-8")?;
-    let arguments = ["--release", "--locked", "--quiet", "--target-dir", folder, "--", "-D", "warnings"];
+    let arguments = [
+        "--release",
+        "--locked",
+        "--quiet",
+        "--all-features",
+        "--target-dir",
+        folder,
+        "--",
+        "-D",
+        "warnings",
+    ];
     step::run(&mut target::cargo(way, &board, "clippy", &arguments))
 }
 

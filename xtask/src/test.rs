@@ -27,6 +27,7 @@ pub(crate) fn run() -> Result<()> {
     steps.step("firmware: lints", firmware::lint)?;
     steps.step("firmware: images", firmware::build)?;
     steps.command("tests", &mut cargo(&["test", "--workspace"]))?;
+    steps.step("firmware: what it costs", || firmware::host("size", &[]))?;
     steps.step("firmware in QEMU", || firmware::host("test", &[]))?;
     steps.summary();
     Ok(())

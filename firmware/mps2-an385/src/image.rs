@@ -5,9 +5,11 @@ use static_cell::{ConstStaticCell, StaticCell};
 use uartbridge_core::{Bridge, Duration, LineErrors, Step};
 use uartbridge_embassy::log::{Defmt, Log, Said};
 use uartbridge_embassy::options::{Board, Pace};
+#[cfg(feature = "udp")]
+use uartbridge_embassy::sock::UdpBuffers;
 use uartbridge_embassy::sock::{Peer, TcpBuffers};
 use uartbridge_embassy::uart::{Buffered, Classify, Halves};
-use uartbridge_firmware_config::{MAX_PEERS, Settings};
+use uartbridge_firmware_config::{MAX_PEERS, Settings, Transport};
 
 use crate::fault::{self, restart};
 use crate::uart::{Overruns, UartRx, UartTx};
@@ -24,7 +26,7 @@ const PACKETS: usize = 8;
 pub type Bridged = Bridge<'static, &'static mut [u8], &'static mut [u8], PACKETS>;
 /// The UART as the loop knows it.
 pub type Uart = Halves<Buffered<UartRx, Classify<Overruns>>, Buffered<UartTx>>;
-/// The socket's memory.
+/// The TCP socket's memory.
 pub type Buffers = TcpBuffers<SOCKET, SOCKET>;
 
 /// The bridge that `settings` ask for; once.
@@ -54,8 +56,12 @@ fn part(storage: &'static mut [u8; RING], wanted: u32) -> &'static mut [u8] {
     }
 }
 
-/// The peers in `settings`; once.
-pub fn peers(settings: &Settings<'static>) -> &'static [Peer<'static>] {
+/// The peers in `settings`, if they are to be spoken to as this image does: by `transport`. Once.
+pub fn peers(settings: &Settings<'static>, transport: Transport) -> &'static [Peer<'static>] {
+    if settings.transport != transport {
+        defmt::error!("configuration: {}, and this image speaks {}", settings.transport, transport);
+        fault::stop()
+    }
     static PEERS: StaticCell<[Peer<'static>; MAX_PEERS]> = StaticCell::new();
     let peers = PEERS.init([Peer { host: "", port: 0 }; MAX_PEERS]);
     // What is wrong with a peer, reading the configuration has found out.
@@ -65,11 +71,18 @@ pub fn peers(settings: &Settings<'static>) -> &'static [Peer<'static>] {
     &peers[..count]
 }
 
-/// The socket's memory; once.
-pub fn buffers() -> &'static mut Buffers {
+/// The TCP socket's memory; once.
+pub fn tcp_buffers() -> &'static mut Buffers {
     // Filled in here: a first value would lie in flash as well.
     static BUFFERS: StaticCell<Buffers> = StaticCell::new();
     BUFFERS.init_with(Buffers::new)
+}
+
+/// The UDP socket's memory; once.
+#[cfg(feature = "udp")]
+pub fn udp_buffers() -> &'static mut UdpBuffers<SOCKET, SOCKET> {
+    static BUFFERS: StaticCell<UdpBuffers<SOCKET, SOCKET>> = StaticCell::new();
+    BUFFERS.init_with(UdpBuffers::new)
 }
 
 /// The UART as the loop wants it.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use uartbridge_core::Config;
+use uartbridge_core::{Config, Duration};
 use uartbridge_firmware_config::{Address, Settings, StaticAddress, Tls, Transport};
 use uartbridge_firmware_host::{Machine, Plan, Serial};
 
@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Its private key
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+    /// Speak UDP: what the line's pauses of 10 ms separate is a datagram
+    #[arg(long, conflicts_with = "ca")]
+    udp: bool,
     /// Behave as the Air780E tutorial's script does, greeting included
     #[arg(long)]
     tutorial: bool,
@@ -73,9 +76,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(greeting) = &options.greeting {
         config.greeting = greeting.as_bytes();
     }
+    let (transport, name) = match (&options.ca, options.udp) {
+        (Some(_), _) => (Transport::Tls, "tls"),
+        (None, true) => (Transport::Udp, "udp"),
+        (None, false) => (Transport::Tcp, "plain"),
+    };
+    if options.udp {
+        config.packing.datagrams = true;
+        config.packing.max_len = 1400;
+        config.packing.gap = Duration::from_millis(10);
+    }
     let settings = Settings {
         peers: peers.as_bytes(),
-        transport: if options.ca.is_some() { Transport::Tls } else { Transport::Tcp },
+        transport,
         address: address(options)?,
         baud: options.baud,
         seed: options.seed,
@@ -83,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         config,
         ..Settings::default()
     };
-    let image = image(if options.ca.is_some() { "tls" } else { "plain" })?;
+    let image = image(name)?;
     let serial = match options.uart {
         Line::Pty => Serial::Pty,
         Line::Terminal => Serial::Socket,

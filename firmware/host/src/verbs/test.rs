@@ -27,6 +27,7 @@ const TESTS: &[Test] = &[
     ("a bridge that hangs is reset by the watchdog", watchdog::resets_a_hung_bridge),
     ("cable pulled ten times in mid-stream, no byte lost", plain::cable_pulled_ten_times),
     ("server absent for 30 s, nothing lost", plain::server_absent),
+    ("UDP: a burst is a datagram, both ways", plain::udp_datagrams),
     ("a configuration that cannot work is told", configuration::is_told),
     ("an address of its own, and a peer by name", configuration::static_address),
 ];

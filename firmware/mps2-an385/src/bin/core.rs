@@ -26,7 +26,9 @@ fn main() -> ! {
     let [up, down] = RINGS.init([[0; 64]; 2]);
     let Ok(mut bridge) = Bridge::new(black_box(config), black_box(1), up.as_mut_slice(), down.as_mut_slice())
     else {
-        loop {}
+        loop {
+            cortex_m::asm::nop();
+        }
     };
     drive(&mut bridge)
 }

@@ -1,10 +1,11 @@
-//! The image without TLS.
+//! The image that speaks TCP.
 
 #![no_std]
 #![no_main]
 
 use uartbridge_embassy::run::run;
 use uartbridge_embassy::sock::Tcp;
+use uartbridge_firmware_config::Transport;
 use uartbridge_mps2_an385::{Board, image, spawn};
 
 #[cortex_m_rt::entry]
@@ -15,8 +16,8 @@ fn main() -> ! {
 #[embassy_executor::task]
 async fn bridge(board: Board) {
     let Board { settings, uart_rx, uart_tx, stack, watchdog } = board;
-    let peers = image::peers(settings);
-    let (tcp, names) = Tcp::new(stack, peers, image::buffers(), image::configure);
+    let peers = image::peers(settings, Transport::Tcp);
+    let (tcp, names) = Tcp::new(stack, peers, image::tcp_buffers(), image::configure);
     let bridge = image::bridge(settings);
     let ended = run(bridge, image::uart(uart_rx, uart_tx), tcp, names.run(), image::Loop { watchdog }).await;
     defmt::panic!("the bridge has ended: {}", ended);

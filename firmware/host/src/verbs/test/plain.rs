@@ -1,7 +1,7 @@
 //! What the bridge promises, over the image without TLS.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use uartbridge_firmware_config::Transport;
 use uartbridge_firmware_host::Machine;
 
 use super::peer::{PATIENCE, Peer, board, read_exactly, settings};
@@ -246,6 +247,37 @@ fn check_down(down: &[u8], connections: usize) -> Result<usize> {
     Ok(whole)
 }
 
+/// Each burst from the device is a datagram, and each datagram comes back to it.
+pub(super) fn udp_datagrams() -> Result<()> {
+    let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("opening a peer's socket")?;
+    peer.set_read_timeout(Some(PATIENCE))?;
+    let place = format!("10.0.2.2:{}", peer.local_addr()?.port());
+    let mut settings = settings(&place);
+    settings.transport = Transport::Udp;
+    settings.config.greeting = b"TCP  CONNECT";
+    settings.config.packing.datagrams = true;
+    settings.config.packing.max_len = 500;
+    settings.config.packing.gap = uartbridge_core::Duration::from_millis(20);
+    let board = board(&image("udp")?, &settings)?;
+    let mut uart = uart_of(&board)?;
+    let mut datagram = [0; 2048];
+    let (len, _) = peer.recv_from(&mut datagram).context("the greeting")?;
+    ensure!(datagram[..len] == *b"TCP  CONNECT", "the first datagram is {:?}", &datagram[..len]);
+    for nth in 0..20 {
+        // The last ones are longer than a datagram may be here, and go as two.
+        let burst = noise(30 * (nth + 1), nth as u64);
+        uart.write_all(&burst)?;
+        for want in burst.chunks(500) {
+            let (len, from) = peer.recv_from(&mut datagram).context("a datagram")?;
+            ensure!(datagram[..len] == *want, "burst {nth}: {}", difference(&datagram[..len], want));
+            peer.send_to(&datagram[..len], from)?;
+        }
+        let got = read_exactly(&mut uart, burst.len())?;
+        ensure!(got == burst, "back from burst {nth}: {}", difference(&got, &burst));
+    }
+    Ok(())
+}
+
 /// Nobody listens for 30 s of the board's time; then everything arrives.
 pub(super) fn server_absent() -> Result<()> {
     const ABSENT: Duration = Duration::from_secs(30);
@@ -266,7 +298,7 @@ pub(super) fn server_absent() -> Result<()> {
     let mut attempts = 0;
     while away.elapsed() < ABSENT {
         let left = ABSENT.saturating_sub(away.elapsed());
-        if board.log.wait("connecting to", left).is_ok() {
+        if board.log.wait("connection refused", left).is_ok() {
             attempts += 1;
         }
     }
