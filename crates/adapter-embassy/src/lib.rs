@@ -1,7 +1,7 @@
 //! uartbridge on a microcontroller: a UART on one side, embassy-net on the other, and the same state machine between them
 //! as on Linux ([`uartbridge_core`]). No allocation, one task a bridge.
 //!
-//! [`run::run`] drives one bridge. [`uart::Halves`] makes a UART of a driver's receiver and transmitter,
+//! [`run::run`] drives one bridge under an executor, [`blocking::run`] without one. [`uart::Halves`] makes a UART of a driver's receiver and transmitter,
 //! [`sock::Tcp`] is the way to the peers; anything else that implements the traits of [`ends`] will do.
 //!
 //! ```text
@@ -16,6 +16,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod blocking;
 pub mod ends;
 pub mod log;
 pub mod options;

@@ -1,5 +1,7 @@
 //! What a board has besides a UART and a network, each of it optional: a status LED, a watchdog, a way to sleep.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use embedded_hal::digital::OutputPin;
 use uartbridge_core::{Duration, LinkState, Sleep, Step};
 
@@ -21,6 +23,11 @@ pub trait Board {
     /// Something worth a line in a log.
     fn say(&mut self, said: &Said<'_>) {
         let _ = said;
+    }
+
+    /// Whether the bridge is to deliver what it holds, for a bounded time, and then finish; asked once a turn.
+    fn stops(&mut self) -> bool {
+        false
     }
 
     /// The loop has come round: feeds the watchdog.
@@ -108,13 +115,14 @@ pub struct Options<L = NoPin, W = NoWatchdog, P = AlwaysOn, G = Silent> {
     watchdog: W,
     power: P,
     log: G,
+    stop: Option<&'static AtomicBool>,
     pace: Pace,
 }
 
 impl Options {
     /// None of it.
     pub fn new() -> Self {
-        Self { led: NoPin, watchdog: NoWatchdog, power: AlwaysOn, log: Silent, pace: Pace::EAGER }
+        Self { led: NoPin, watchdog: NoWatchdog, power: AlwaysOn, log: Silent, stop: None, pace: Pace::EAGER }
     }
 }
 
@@ -138,23 +146,50 @@ impl<L, W, P, G> Options<L, W, P, G> {
 
     /// A pin that is high while there is a connection.
     pub fn led<M: OutputPin>(self, pin: M) -> Options<M, W, P, G> {
-        Options { led: pin, watchdog: self.watchdog, power: self.power, log: self.log, pace: self.pace }
+        Options {
+            led: pin,
+            watchdog: self.watchdog,
+            power: self.power,
+            log: self.log,
+            stop: self.stop,
+            pace: self.pace,
+        }
     }
 
     /// A watchdog, fed this often as long as the loop comes round; at most half of its own time.
     pub fn watchdog<V: Watchdog>(self, watchdog: V, feed_every: Duration) -> Options<L, V, P, G> {
         let pace = Pace { feed_every, ..self.pace };
-        Options { led: self.led, watchdog, power: self.power, log: self.log, pace }
+        Options { led: self.led, watchdog, power: self.power, log: self.log, stop: self.stop, pace }
     }
 
     /// How the board sleeps and recovers.
     pub fn power<Q: Power>(self, power: Q) -> Options<L, W, Q, G> {
-        Options { led: self.led, watchdog: self.watchdog, power, log: self.log, pace: self.pace }
+        Options {
+            led: self.led,
+            watchdog: self.watchdog,
+            power,
+            log: self.log,
+            stop: self.stop,
+            pace: self.pace,
+        }
+    }
+
+    /// Once this is true the bridge delivers what it holds, for a bounded time, and finishes. The loop looks whenever it is woken.
+    pub fn stop_when(mut self, stop: &'static AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
     }
 
     /// Who takes the log's lines: `Defmt` (feature `defmt`), or any closure.
     pub fn log<H: Log>(self, log: H) -> Options<L, W, P, H> {
-        Options { led: self.led, watchdog: self.watchdog, power: self.power, log, pace: self.pace }
+        Options {
+            led: self.led,
+            watchdog: self.watchdog,
+            power: self.power,
+            log,
+            stop: self.stop,
+            pace: self.pace,
+        }
     }
 }
 
@@ -178,6 +213,10 @@ impl<L: OutputPin, W: Watchdog, P: Power, G: Log> Board for Options<L, W, P, G> 
 
     fn say(&mut self, said: &Said<'_>) {
         self.log.say(said);
+    }
+
+    fn stops(&mut self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 
     fn feed(&mut self) {

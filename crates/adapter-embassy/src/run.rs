@@ -38,7 +38,7 @@ where
         }
         // Never ready; when it has an answer it wakes the task.
         let _ = names.as_mut().poll(cx);
-        match turn.due() {
+        match turn.wait().until {
             Some(due) if due <= now => cx.waker().wake_by_ref(),
             Some(due) => time::wake_at(cx, due),
             None => {}

@@ -37,6 +37,9 @@ pub(crate) struct Turn<'b, 'c, U, D, const P: usize, L, N, B> {
     link: Option<Live>,
     asleep: Asleep,
     hold: Hold,
+    /// The rounds of this turn were over before there was nothing left to do.
+    unfinished: bool,
+    stopping: bool,
     line: Line,
     journal: Journal<Why>,
 }
@@ -48,6 +51,21 @@ struct Asleep {
     sock_rx: bool,
     tx: bool,
     uart_tx: bool,
+}
+
+/// What the loop waits for: for each port that was not ready, and until when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wait {
+    /// When to take the next turn though nothing has happened. Not later than now: at once.
+    pub until: Option<Instant>,
+    /// Bytes from the UART.
+    pub uart_rx: bool,
+    /// Room in the UART.
+    pub uart_tx: bool,
+    /// Bytes from the socket, or its end.
+    pub sock_rx: bool,
+    /// Room in the socket, or the end of an attempt to connect.
+    pub sock_tx: bool,
 }
 
 /// Until when bytes may gather.
@@ -131,6 +149,8 @@ where
             link: None,
             asleep: Asleep::default(),
             hold: Hold::default(),
+            unfinished: false,
+            stopping: false,
             line: Line { lost: LineErrors::default(), say_at: Instant::START },
             journal: Journal::default(),
         }
@@ -144,8 +164,14 @@ where
         }
     }
 
-    /// When to take the next turn though nothing has happened.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    /// What the loop waits for after a turn.
+    pub(crate) fn wait(&self) -> Wait {
+        let Asleep { uart_rx, sock_rx, tx, uart_tx } = self.asleep;
+        let until = if self.unfinished { Some(self.now) } else { self.due() };
+        Wait { until, uart_rx, uart_tx, sock_rx, sock_tx: tx || self.dialing }
+    }
+
+    fn due(&self) -> Option<Instant> {
         let held = earlier(self.hold.up, self.hold.uart_tx);
         let ends = earlier(self.uart.due(), self.net.due());
         let feed = (self.pace.feed_every.as_micros() > 0).then_some(self.feed_at);
@@ -155,6 +181,7 @@ where
     fn rounds(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Poll<Ended>, Ended> {
         self.now = now;
         self.asleep = Asleep::default();
+        self.unfinished = false;
         self.look_around(cx)?;
         for _ in 0..ROUNDS {
             if self.core_due.is_some_and(|due| due <= now) {
@@ -168,7 +195,7 @@ where
                 return Ok(Poll::Ready(Ended::Finished));
             }
         }
-        cx.waker().wake_by_ref();
+        self.unfinished = true;
         Ok(Poll::Pending)
     }
 
@@ -177,6 +204,10 @@ where
         if self.pace.feed_every.as_micros() > 0 && self.feed_at <= self.now {
             self.feed_at = self.now + self.pace.feed_every;
             self.board.feed();
+        }
+        if !self.stopping && self.board.stops() {
+            self.stopping = true;
+            self.tell(Event::Stop)?;
         }
         let ip = self.net.poll_ip(cx, self.now);
         if ip == self.ip {

@@ -82,7 +82,7 @@ impl<W: embedded_io_async::Write> Buffered<W> {
 }
 
 /// What an error is when nobody says more: bytes are missing.
-const OVERRUN: LineErrors = LineErrors { overrun: 1, framing: 0, parity: 0 };
+pub(crate) const OVERRUN: LineErrors = LineErrors { overrun: 1, framing: 0, parity: 0 };
 
 impl<R: embedded_io_async::BufRead> Receive for Buffered<R, Classify<R::Error>> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<UartRead> {

@@ -63,7 +63,10 @@ where
                 return Ok(false);
             }
             Poll::Ready(UartRead::Bytes(n)) => self.tell(Event::UartRx(n))?,
-            Poll::Ready(UartRead::Errors(errors)) => self.line_errors(errors)?,
+            Poll::Ready(UartRead::Errors(errors)) => {
+                self.line_errors(errors)?;
+                return Ok(false);
+            }
             Poll::Ready(UartRead::Gone) => self.tell(Event::UartClosed)?,
         }
         Ok(true)
