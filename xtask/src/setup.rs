@@ -49,7 +49,7 @@ pub(crate) const NEEDS: &[Need] = &[
     Need {
         tool: "stunnel",
         package: "stunnel4",
-        purpose: "TLS client that the tests let in (Debian also enables it as a service, which does nothing without a configuration)",
+        purpose: "outside oracle of the tests, rival in the bench (Debian also enables it as a service, which does nothing without a configuration)",
         by: By::Tests,
     },
     Need {
@@ -69,12 +69,6 @@ pub(crate) const NEEDS: &[Need] = &[
         tool: "perf",
         package: "linux-perf",
         purpose: "counts system calls without slowing them",
-        by: By::Bench,
-    },
-    Need {
-        tool: "stunnel",
-        package: "stunnel4",
-        purpose: "TLS server and rival in the bench",
         by: By::Bench,
     },
     Need { tool: "valgrind", package: "valgrind", purpose: "counts instructions", by: By::Bench },

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use crate::device::Directory;
 use crate::process::{PATIENCE, Program};
 
 /// More than any buffer on the way holds, and no multiple of one.
-pub(crate) const SIZE: usize = 1_000_003;
+const SIZE: usize = 1_000_003;
 
 /// A program that ends with the test.
 pub(crate) struct Outside(Child);
@@ -30,6 +31,31 @@ impl Drop for Outside {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn pattern(step: usize) -> Vec<u8> {
+    (0..SIZE).map(|place| (place * step % 251) as u8).collect()
+}
+
+/// A pty in this directory on which a program writes `up` and reads into `down.got`.
+pub(crate) fn device(directory: &Directory, tty: &str, from: &str, to: &str) -> Outside {
+    let name = |file: &str| directory.path(file).display().to_string();
+    let file = format!("{},ignoreeof!!CREATE:{}", name(from), name(to));
+    Outside::socat(&[file, format!("{},rawer", name(tty))])
+}
+
+/// What goes up, and what goes down; also as files of these names.
+pub(crate) fn files(directory: &Directory) -> (Vec<u8>, Vec<u8>) {
+    let (up, down) = (pattern(31), pattern(17));
+    std::fs::write(directory.path("up"), &up).expect("room on the disk");
+    std::fs::write(directory.path("down"), &down).expect("room on the disk");
+    (up, down)
+}
+
+/// A program that writes `down` to this address and reads into `up.got`.
+pub(crate) fn socat(directory: &Directory, peer: &str) -> Outside {
+    let name = |file: &str| directory.path(file).display().to_string();
+    Outside::socat(&[format!("{},ignoreeof!!CREATE:{}", name("down"), name("up.got")), peer.to_owned()])
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod connections;
 mod files;
 mod flow;
 mod openssl;
+mod outside;
 mod refusals;

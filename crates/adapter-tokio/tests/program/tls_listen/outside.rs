@@ -3,32 +3,9 @@
 use std::process::Command;
 
 use super::{REQUIRED, certificates, listener};
-use crate::device::{Directory, free_port, open_pty};
-use crate::outside::{Outside, SIZE, arrives};
+use crate::device::{free_port, open_pty};
+use crate::outside::{Outside, arrives, device, files, socat};
 use crate::process::{Program, command, listening};
-
-fn pattern(step: usize) -> Vec<u8> {
-    (0..SIZE).map(|place| (place * step % 251) as u8).collect()
-}
-
-/// A pty in this directory on which a program writes `up` and reads into `down.got`.
-fn device(directory: &Directory, tty: &str, from: &str, to: &str) -> Outside {
-    let name = |file: &str| directory.path(file).display().to_string();
-    let file = format!("{},ignoreeof!!CREATE:{}", name(from), name(to));
-    Outside::socat(&[file, format!("{},rawer", name(tty))])
-}
-
-fn files(directory: &Directory) -> (Vec<u8>, Vec<u8>) {
-    let (up, down) = (pattern(31), pattern(17));
-    std::fs::write(directory.path("up"), &up).expect("room on the disk");
-    std::fs::write(directory.path("down"), &down).expect("room on the disk");
-    (up, down)
-}
-
-fn socat(directory: &Directory, peer: &str) -> Outside {
-    let name = |file: &str| directory.path(file).display().to_string();
-    Outside::socat(&[format!("{},ignoreeof!!CREATE:{}", name("down"), name("up.got")), peer.to_owned()])
-}
 
 #[test]
 fn socat_over_openssl() {
