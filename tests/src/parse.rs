@@ -417,6 +417,7 @@ mod tests {
         starts(error("tls one-way\nclient certificate none"), "dir/x.scn:4: nobody asks for a client");
         starts(error("tls one-way\npeer renegotiates"), "dir/x.scn:4: only TLS 1.2 knows this");
         starts(error("tls one-way\npeer distrusts the bridge"), "dir/x.scn:4: the peers do not know");
-        starts(error("tls one-way\ntransport udp\nstop"), "dir/x.scn:5: the peers speak TLS as servers");
+        starts(error("tls one-way\ntransport udp\nstop"), "dir/x.scn:5: TLS goes over `transport tcp`");
+        starts(error("tls one-way\ntransport tcp-listen\ntrust pin\nstop"), "dir/x.scn:6: `trust` and `tls");
     }
 }

@@ -61,7 +61,7 @@ fn suite(library: Library) -> Conclusion {
 
 fn core(scenario: &Scenario, profile: Profile, seed: u64) -> Result<SimWorld<CoreBridge>, Failed> {
     let settings = settings(scenario)?;
-    let credentials = |tls| Credentials::new(tls, "peer.test", Calendar::by_hand()).map(Arc::new);
+    let credentials = |tls| Credentials::new(tls, "peer.test", false, Calendar::by_hand()).map(Arc::new);
     let credentials = scenario.tls.as_ref().map(credentials).transpose()?;
     let own = credentials.clone();
     let make = move || CoreBridge::new(settings, seed as u32 + 1, profile.chunk, own.clone());

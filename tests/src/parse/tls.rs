@@ -59,8 +59,14 @@ pub(super) fn act(words: &mut Words<'_>) -> Option<PeerAct> {
 
 /// Whether `step` makes sense in `scenario`, as far as TLS goes.
 pub(super) fn check(scenario: &Scenario, step: &Step) -> Result<(), String> {
-    if scenario.tls.is_some() && scenario.transport != Transport::Tcp {
-        return Err("the peers speak TLS as servers only, over `transport tcp`".into());
+    let listens = scenario.transport == Transport::TcpListen;
+    if scenario.tls.is_some() && scenario.transport == Transport::Udp {
+        return Err("TLS goes over `transport tcp` or `tcp-listen`".into());
+    }
+    if listens && scenario.tls.is_some_and(|tls| tls.trust != Trust::Authority || tls.without_tickets) {
+        return Err(
+            "`trust` and `tls without tickets` are about servers; with `tcp-listen` the bridge is one".into(),
+        );
     }
     let Step::Peer(_, act @ (PeerAct::Tls(_) | PeerAct::ClosesMidRecord | PeerAct::ClosesUnannounced)) = step
     else {
@@ -70,11 +76,13 @@ pub(super) fn check(scenario: &Scenario, step: &Step) -> Result<(), String> {
         return Err("the peers do not speak TLS; add `tls one-way` or `tls mutual` to the header".into());
     };
     let only = |version, text: &str| if tls.version == Some(version) { Ok(()) } else { Err(text.to_owned()) };
-    if *act == PeerAct::Tls(TlsAct::Renegotiates) {
+    if *act == PeerAct::Tls(TlsAct::Renegotiates) && listens {
+        Err("only a server asks for this; with `tcp-listen` the bridge is the server".into())
+    } else if *act == PeerAct::Tls(TlsAct::Renegotiates) {
         only(Version::Tls12, "only TLS 1.2 knows this; add `tls version 1.2` to the header")
     } else if *act == PeerAct::Tls(TlsAct::UpdatesKeys) {
         only(Version::Tls13, "only TLS 1.3 knows this; add `tls version 1.3` to the header")
-    } else if matches!(act, PeerAct::Tls(TlsAct::Distrusts(_))) && !tls.mutual {
+    } else if matches!(act, PeerAct::Tls(TlsAct::Distrusts(_))) && !tls.mutual && !listens {
         Err("the peers do not know who the bridge is; say `tls mutual` in the header".into())
     } else {
         Ok(())

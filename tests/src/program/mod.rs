@@ -66,9 +66,10 @@ impl ProgramWorld {
         let folder = std::env::temp_dir().join(format!("uartbridge-{}-{nth}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let places: Vec<_> = (0..scenario.peers).map(|index| place(scenario, index, nth)).collect();
-        // All peers have their host's address, and show the same certificate.
+        // All peers have the same host's address, and the same certificate.
         let host = places.first().map_or_else(String::new, |place| place.host.clone());
-        let credentials = |tls| Credentials::new(tls, &host, Calendar::Real).map(Arc::new);
+        let listens = scenario.transport == Transport::TcpListen;
+        let credentials = |tls| Credentials::new(tls, &host, listens, Calendar::Real).map(Arc::new);
         let credentials = scenario.tls.as_ref().map(credentials).transpose()?;
         let query = match &credentials {
             Some(credentials) => credentials.query(&folder)?,
@@ -297,6 +298,7 @@ fn place(scenario: &Scenario, index: usize, nth: u8) -> Place {
     let scheme = match scenario.transport {
         Transport::Tcp if scenario.tls.is_some() => "tls",
         Transport::Tcp => "tcp",
+        Transport::TcpListen if scenario.tls.is_some() => "tls-listen",
         Transport::TcpListen => "tcp-listen",
         Transport::Udp => "udp",
     };

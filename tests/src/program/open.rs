@@ -6,7 +6,7 @@ use std::net::Shutdown;
 
 use socket2::{SockFilter, Socket};
 
-use crate::tls::{Server, TlsEnd};
+use crate::tls::{PeerTls, TlsEnd};
 use crate::world::{Ending, Observed};
 
 /// Return 0, the number of bytes of the packet to keep (linux/filter.h, BPF_RET | BPF_K).
@@ -17,7 +17,7 @@ pub(super) struct Open {
     pub(super) socket: Socket,
     /// Its place among all connections.
     pub(super) nth: usize,
-    pub(super) tls: Option<Server>,
+    pub(super) tls: Option<PeerTls>,
     sent_fin: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Ends {
 }
 
 impl Open {
-    pub(super) const fn new(socket: Socket, nth: usize, tls: Option<Server>) -> Self {
+    pub(super) const fn new(socket: Socket, nth: usize, tls: Option<PeerTls>) -> Self {
         Self { socket, nth, tls, sent_fin: false }
     }
 
@@ -90,8 +90,8 @@ impl Open {
         if let Some(tls) = &mut self.tls {
             write(&self.socket, &mut tls.wire, step);
         }
-        let done = self.tls.as_ref().is_none_or(Server::is_done);
-        let failed = self.tls.as_ref().is_some_and(Server::has_failed);
+        let done = self.tls.as_ref().is_none_or(PeerTls::is_done);
+        let failed = self.tls.as_ref().is_some_and(PeerTls::has_failed);
         if ends == Some(Ends::Half) && done && !self.sent_fin {
             self.sent_fin = true;
             // If the bridge has gone meanwhile, the reading side will say so.

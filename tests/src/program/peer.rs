@@ -24,6 +24,9 @@ const FLOOD: usize = 16 * 1024;
 /// The receive buffer: small, so that a peer that does not read is noticed soon.
 const WINDOW: usize = 64 * 1024;
 
+/// Between two calls of a peer that calls.
+const PAUSE: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 pub(super) struct TcpPeer {
     index: usize,
@@ -32,6 +35,8 @@ pub(super) struct TcpPeer {
     /// It connects to the bridge instead of listening; and whether it wants to.
     calls: bool,
     wants: bool,
+    /// When it may call again.
+    calls_at: Duration,
     /// The newest connection last; ended ones are gone.
     connections: Vec<Open>,
     queue: VecDeque<u8>,
@@ -61,6 +66,7 @@ impl TcpPeer {
             listener,
             calls,
             wants: true,
+            calls_at: Duration::ZERO,
             connections: Vec::new(),
             queue: VecDeque::new(),
             records: Records::down(),
@@ -161,7 +167,9 @@ impl TcpPeer {
 
     pub(super) fn turn(&mut self, observed: &mut Observed) -> io::Result<()> {
         self.accept(observed)?;
-        if self.calls && self.wants && self.connections.is_empty() {
+        let may_call = self.calls && self.wants && observed.now >= self.calls_at;
+        if may_call && self.connections.is_empty() {
+            self.calls_at = observed.now + PAUSE;
             self.call(observed)?;
         }
         if self.reads {
@@ -192,7 +200,7 @@ impl TcpPeer {
         Ok(())
     }
 
-    /// A peer that calls tries once a turn, until the bridge listens.
+    /// A peer that calls tries again and again, until the bridge listens.
     fn call(&mut self, observed: &mut Observed) -> io::Result<()> {
         let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
         socket.set_recv_buffer_size(WINDOW)?;
@@ -207,7 +215,7 @@ impl TcpPeer {
         let nth = observed.connections.len();
         observed.connections.push(Connection::new(self.index));
         let credentials = self.credentials.as_ref();
-        let tls = credentials.map(|credentials| credentials.accept(self.distrusts, self.handshake));
+        let tls = credentials.map(|credentials| credentials.peer(self.distrusts, self.handshake));
         let tls = tls.transpose().map_err(io::Error::other)?;
         self.connections.push(Open::new(socket, nth, tls));
         self.ends = None;

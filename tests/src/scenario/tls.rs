@@ -1,19 +1,21 @@
 //! What a scenario says about TLS.
 
-/// How the peers speak TLS, and what the bridge and they know of each other. By default nobody has a reason to refuse.
+/// How the bridge and its peers speak TLS, and what they know of each other; with a listening bridge, that is the server.
+/// By default nobody has a reason to refuse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// The peers want a certificate of the bridge, and it has one.
+    /// The server wants a certificate of the client, and it has one.
     pub mutual: bool,
     /// The only version that the peers speak.
     pub version: Option<Version>,
-    /// The peers send no session tickets, so nothing but their silence shows that they accept the bridge (TLS 1.3).
+    /// Peers that are servers send no session tickets, so nothing but their silence shows that they accept the bridge
+    /// (TLS 1.3).
     pub without_tickets: bool,
-    /// How the bridge is told to verify its peers.
+    /// How the bridge is told to verify servers.
     pub trust: Trust,
-    /// What is wrong with the peers' certificate.
+    /// What is wrong with the server's certificate.
     pub server: ServerCertificate,
-    /// What is wrong with the bridge's.
+    /// What is wrong with the client's.
     pub client: ClientCertificate,
 }
 
@@ -26,7 +28,7 @@ pub enum Version {
     Tls13,
 }
 
-/// How the bridge verifies its peers.
+/// How the bridge verifies servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// By their authority.
@@ -42,7 +44,7 @@ pub enum Trust {
     AuthorityAndAnotherPin,
 }
 
-/// The peers' certificate.
+/// The server's certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServerCertificate {
     /// As it should be.
@@ -58,11 +60,11 @@ pub enum ServerCertificate {
     ForClients,
     /// Issued by nobody but itself.
     SelfSigned,
-    /// Issued by an authority that the bridge does not know.
+    /// Issued by an authority that the client does not know.
     AnotherAuthority,
 }
 
-/// The bridge's certificate.
+/// The client's certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificate {
     /// As it should be.
@@ -70,7 +72,7 @@ pub enum ClientCertificate {
     Good,
     /// There is none.
     None,
-    /// Issued by an authority that the peers do not know.
+    /// Issued by an authority that the server does not know.
     AnotherAuthority,
     /// Expired years ago.
     Expired,
@@ -95,16 +97,16 @@ pub enum TlsAct {
     Renegotiates,
 }
 
-/// How a peer answers the first message of a connection.
+/// What a peer says first on a connection; a server, when it has heard the client's first message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Handshake {
-    /// As TLS has it.
+    /// What TLS wants.
     #[default]
     Proper,
-    /// Not at all.
+    /// Nothing.
     Stalls,
-    /// With the first half of what it should say, and a FIN.
+    /// The first half of what it should say, and a FIN.
     CutShort,
-    /// With something that is no TLS.
+    /// Something that is no TLS.
     Garbage,
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::tcp::{Ack, Pipe, Segment};
 use crate::records::Records;
 use crate::scenario::tls::Handshake;
-use crate::tls::{Server, TlsEnd};
+use crate::tls::{PeerTls, TlsEnd};
 
 /// Something under way.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct Conn {
     /// Whether the bridge's host has seen a RST.
     pub(crate) reset: bool,
     /// The peer's end of TLS.
-    pub(crate) tls: Option<Server>,
+    pub(crate) tls: Option<PeerTls>,
 }
 
 /// An attempt to connect.

@@ -2,7 +2,7 @@
 
 use super::board::Board;
 use super::net::{Ends, Packet, Way};
-use crate::tls::{Server, TlsEnd};
+use crate::tls::{PeerTls, TlsEnd};
 use crate::world::Ending;
 
 impl Board {
@@ -23,10 +23,10 @@ impl Board {
     }
 
     /// Its end of TLS on a new connection.
-    pub(super) fn accept_tls(&self, peer: usize) -> Option<Server> {
+    pub(super) fn accept_tls(&self, peer: usize) -> Option<PeerTls> {
         let (credentials, peer) = (self.credentials.as_ref()?, &self.net.peers[peer]);
         // Configured as it is, rustls has no reason to refuse.
-        credentials.accept(peer.distrusts, peer.handshake).ok()
+        credentials.peer(peer.distrusts, peer.handshake).ok()
     }
 
     /// Answers a FIN with its own, once everything is said.

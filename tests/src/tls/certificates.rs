@@ -83,13 +83,13 @@ pub(super) fn server(
     issuer.issue(&params)
 }
 
-/// The bridge's certificate, of `ours` or `theirs`, if it has one.
+/// The client's certificate, of `ours` or `theirs`, if it has one.
 pub(super) fn client(
     kind: ClientCertificate,
     ours: &Authority,
     theirs: &Authority,
 ) -> Result<Option<Certificate>, rcgen::Error> {
-    let mut params = params("bridge");
+    let mut params = params("client");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = match kind {
         ClientCertificate::None => return Ok(None),

@@ -9,14 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustls::server::WebPkiClientVerifier;
-use rustls::{DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use rustls::{
+    ClientConfig, ClientConnection, Connection, DEFAULT_VERSIONS, RootCertStore, ServerConfig,
+    ServerConnection, SupportedProtocolVersion, version,
+};
+use rustls_pki_types::ServerName;
 use uartbridge_tls::{
     Identity, Pin, Roots, Settings, TimeProvider, Trust as Trusted, UnixTime, memory_sessions,
 };
 
 use super::certificates::{self, Authority, Certificate};
 use super::faulty;
-use super::server::Server;
+use super::peer::PeerTls;
 use crate::scenario::tls::{ClientCertificate, Handshake, Tls, Trust, Version};
 
 /// Everything that the peers and the bridge of one run know for TLS.
@@ -24,12 +28,20 @@ use crate::scenario::tls::{ClientCertificate, Handshake, Tls, Trust, Version};
 pub struct Credentials {
     host: String,
     authority: String,
+    /// The bridge's certificate and key.
     identity: Option<(String, String)>,
+    mutual: bool,
     trust: Trust,
     pin: Pin,
-    accepting: Arc<ServerConfig>,
-    refusing: Arc<ServerConfig>,
+    peers: Peers,
     calendar: Arc<Calendar>,
+}
+
+/// Peers that trust the bridge, and such that do not.
+#[derive(Debug)]
+enum Peers {
+    Servers { trusting: Arc<ServerConfig>, refusing: Arc<ServerConfig> },
+    Clients { trusting: Arc<ClientConfig>, refusing: Arc<ClientConfig> },
 }
 
 /// The calendar of a run: the computer's, or one that begins on 1 June 2026 and is moved by hand.
@@ -68,11 +80,11 @@ impl TimeProvider for Calendar {
 }
 
 impl Credentials {
-    /// New keys and certificates for peers that are called `host`.
+    /// New keys and certificates. The server, a peer or, if it `listens`, the bridge, is called `host`.
     ///
     /// # Errors
     /// They cannot be made, in words.
-    pub fn new(tls: &Tls, host: &str, calendar: Calendar) -> Result<Self, String> {
+    pub fn new(tls: &Tls, host: &str, listens: bool, calendar: Calendar) -> Result<Self, String> {
         let calendar = Arc::new(calendar);
         let made = || -> Result<_, rcgen::Error> {
             let (ours, theirs) = (Authority::new("ours")?, Authority::new("theirs")?);
@@ -82,17 +94,25 @@ impl Credentials {
             Ok((ours, theirs, server, client))
         };
         let (ours, theirs, server, client) = made().map_err(|error| format!("certificates: {error}"))?;
-        let config = |clients| {
-            server_config(tls, &server, clients, &calendar).map_err(|error| format!("TLS server: {error}"))
+        let failed = |error| format!("the peers' TLS: {error}");
+        let pem = |certificate: &Certificate| (certificate.pem.clone(), certificate.key.serialize_pem());
+        let (peers, identity) = if listens {
+            let config = |servers| client_config(tls, client.as_ref(), servers, &calendar).map_err(failed);
+            let peers = Peers::Clients { trusting: config(&ours)?, refusing: config(&theirs)? };
+            (peers, Some(pem(&server)))
+        } else {
+            let config = |clients| server_config(tls, &server, clients, &calendar).map_err(failed);
+            let peers = Peers::Servers { trusting: config(&ours)?, refusing: config(&theirs)? };
+            (peers, client.as_ref().map(pem))
         };
         Ok(Self {
-            accepting: config(&ours)?,
-            refusing: config(&theirs)?,
             host: host.to_owned(),
             authority: ours.pem,
-            identity: client.map(|client| (client.pem, client.key.serialize_pem())),
+            identity,
+            mutual: tls.mutual,
             trust: tls.trust,
             pin: pin(&server),
+            peers,
             calendar,
         })
     }
@@ -107,7 +127,7 @@ impl Credentials {
         self.calendar.set(since_start);
     }
 
-    /// The bridge's settings.
+    /// The settings of a bridge that connects.
     ///
     /// # Errors
     /// What is wrong with them, in words.
@@ -143,7 +163,7 @@ impl Credentials {
             Ok(path)
         };
         let (ca, pin) = match self.trust {
-            Trust::Authority => (true, false),
+            Trust::Authority => (!self.listens() || self.mutual, false),
             Trust::Pin | Trust::AnotherPin => (false, true),
             Trust::AuthorityAndPin | Trust::AuthorityAndAnotherPin => (true, true),
         };
@@ -162,9 +182,26 @@ impl Credentials {
     }
 
     /// A peer's end of a new connection.
-    pub(crate) fn accept(&self, distrusts: bool, handshake: Handshake) -> Result<Server, String> {
-        let config = if distrusts { &self.refusing } else { &self.accepting };
-        Server::new(config.clone(), handshake)
+    pub(crate) fn peer(&self, distrusts: bool, handshake: Handshake) -> Result<PeerTls, String> {
+        let connection = match &self.peers {
+            Peers::Servers { trusting, refusing } => {
+                let config = if distrusts { refusing } else { trusting };
+                ServerConnection::new(config.clone()).map(Connection::from)
+            }
+            Peers::Clients { trusting, refusing } => {
+                let config = if distrusts { refusing } else { trusting };
+                let name = ServerName::try_from(self.host.clone()).map_err(|error| error.to_string())?;
+                ClientConnection::new(config.clone(), name).map(Connection::from)
+            }
+        };
+        Ok(PeerTls::new(connection.map_err(|error| error.to_string())?, handshake))
+    }
+
+    const fn listens(&self) -> bool {
+        match self.peers {
+            Peers::Servers { .. } => false,
+            Peers::Clients { .. } => true,
+        }
     }
 
     fn pinned(&self) -> Pin {
@@ -182,14 +219,9 @@ fn server_config(
     clients: &Authority,
     calendar: &Arc<Calendar>,
 ) -> Result<Arc<ServerConfig>, Box<dyn core::error::Error>> {
-    let versions: &[&SupportedProtocolVersion] = match tls.version {
-        Some(Version::Tls12) => &[&version::TLS12],
-        Some(Version::Tls13) => &[&version::TLS13],
-        None => DEFAULT_VERSIONS,
-    };
     let provider = faulty::provider();
     let builder = ServerConfig::builder_with_details(provider.clone(), calendar.clone())
-        .with_protocol_versions(versions)?;
+        .with_protocol_versions(&versions(tls))?;
     let builder = if tls.mutual {
         let mut roots = RootCertStore::empty();
         roots.add(clients.der.clone())?;
@@ -204,6 +236,32 @@ fn server_config(
         config.send_tls13_tickets = 0;
     }
     Ok(Arc::new(config))
+}
+
+/// A client that trusts servers of `servers`.
+fn client_config(
+    tls: &Tls,
+    certificate: Option<&Certificate>,
+    servers: &Authority,
+    calendar: &Arc<Calendar>,
+) -> Result<Arc<ClientConfig>, Box<dyn core::error::Error>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(servers.der.clone())?;
+    let builder = ClientConfig::builder_with_details(faulty::provider(), calendar.clone())
+        .with_protocol_versions(&versions(tls))?
+        .with_root_certificates(roots);
+    Ok(Arc::new(match certificate {
+        None => builder.with_no_client_auth(),
+        Some(own) => builder.with_client_auth_cert(vec![own.der.clone()], own.private_key())?,
+    }))
+}
+
+fn versions(tls: &Tls) -> Vec<&'static SupportedProtocolVersion> {
+    match tls.version {
+        Some(Version::Tls12) => vec![&version::TLS12],
+        Some(Version::Tls13) => vec![&version::TLS13],
+        None => DEFAULT_VERSIONS.to_vec(),
+    }
 }
 
 /// The SHA-256 of the certificate's public key.

@@ -1,9 +1,10 @@
-//! TLS for the peers of every driver: certificates made on the spot, and a server that can also misbehave.
+//! TLS for the peers of every driver: certificates made on the spot, and an end of a
+//! connection that can also misbehave.
 
 mod certificates;
 mod credentials;
 mod faulty;
-mod server;
+mod peer;
 
 pub use credentials::{Calendar, Credentials};
-pub(crate) use server::{Server, TlsEnd};
+pub(crate) use peer::{PeerTls, TlsEnd};

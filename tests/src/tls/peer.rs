@@ -1,10 +1,9 @@
-//! A peer's end of a TLS connection, without a socket: rustls' server, and ways to misbehave.
+//! A peer's end of a TLS connection, without a socket: rustls' server or client, and ways to misbehave.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::sync::Arc;
 
-use rustls::{Error, ServerConfig, ServerConnection};
+use rustls::{Connection, Error};
 
 use super::faulty::{EMPTY_RECORD, HELLO_REQUEST};
 use crate::scenario::tls::{Handshake, TlsAct};
@@ -30,8 +29,8 @@ pub(crate) enum TlsEnd {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Server {
-    connection: ServerConnection,
+pub(crate) struct PeerTls {
+    connection: Connection,
     handshake: Handshake,
     /// Ciphertext for the bridge.
     pub(crate) wire: VecDeque<u8>,
@@ -43,32 +42,27 @@ pub(crate) struct Server {
     bridge_said_goodbye: bool,
 }
 
-impl Server {
-    pub(super) fn new(config: Arc<ServerConfig>, handshake: Handshake) -> Result<Self, String> {
-        Ok(Self {
-            connection: ServerConnection::new(config).map_err(|error| error.to_string())?,
+impl PeerTls {
+    pub(super) fn new(connection: Connection, handshake: Handshake) -> Self {
+        let mut new = Self {
+            connection,
             handshake,
             wire: VecDeque::new(),
             said_all: false,
             deaf: false,
             alert: None,
             bridge_said_goodbye: false,
-        })
+        };
+        if matches!(new.connection, Connection::Client(_)) {
+            new.speak();
+        }
+        new
     }
 
     /// Ciphertext has come; gives the plaintext.
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> Vec<u8> {
         let (mut rest, mut plain) = (bytes, Vec::new());
-        match self.handshake {
-            Handshake::Stalls => return plain,
-            Handshake::Garbage if !bytes.is_empty() => {
-                self.deaf = true;
-                self.misbehave(GARBAGE);
-                self.said_all = true;
-            }
-            Handshake::Garbage | Handshake::CutShort | Handshake::Proper => {}
-        }
-        while !self.deaf && !rest.is_empty() {
+        while !self.deaf && !rest.is_empty() && !self.keeps_silent() {
             let read = self.connection.read_tls(&mut rest);
             match self.connection.process_new_packets() {
                 Ok(state) => self.bridge_said_goodbye |= state.peer_has_closed(),
@@ -80,8 +74,25 @@ impl Server {
                 break;
             }
         }
-        self.collect();
+        self.speak();
         plain
+    }
+
+    /// Says what TLS wants said, or what the scenario wants in its place. A server says nothing before it has heard
+    /// something.
+    fn speak(&mut self) {
+        match self.handshake {
+            Handshake::Stalls => {}
+            Handshake::Garbage if self.connection.wants_write() => {
+                self.misbehave(GARBAGE);
+                (self.deaf, self.said_all) = (true, true);
+            }
+            Handshake::Garbage | Handshake::CutShort | Handshake::Proper => self.collect(),
+        }
+    }
+
+    fn keeps_silent(&self) -> bool {
+        self.handshake == Handshake::Stalls
     }
 
     /// Whether more plaintext can be said now.
