@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use rustls::pki_types::ServerName;
 use rustls::time_provider::DefaultTimeProvider;
 use uartbridge_tls::{Config, Roots, Settings, Trust, memory_sessions};
 
@@ -25,6 +26,11 @@ impl ClientSetup {
     pub(crate) fn new(host: &str, tls: &TlsClient) -> Result<Self, String> {
         // An IPv6 address may have a zone, which is nobody's name.
         let name = tls.name.as_deref().unwrap_or(host).split('%').next().unwrap_or(host).to_owned();
+        if ServerName::try_from(name.as_str()).is_err() {
+            return Err(format!(
+                "{name:?} cannot be in a certificate; give the name that is in the server's (sni=)"
+            ));
+        }
         Ok(Self { name, kept: Kept::new(tls.clone())? })
     }
 
@@ -95,4 +101,28 @@ fn platform() -> Result<Roots, String> {
         );
     }
     Ok(ROOTS.get_or_init(|| roots).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::NetEndpoint;
+    use crate::tls::check;
+
+    #[test]
+    fn a_host_that_no_certificate_can_be_for_is_refused_before_anything_is_sent() {
+        for (host, good) in [
+            ("localhost", true),
+            ("192.0.2.1", true),
+            ("[fe80::1%eth0]", true),
+            ("a_b.example.", true),
+            ("a..b", false),
+            ("-a.example", false),
+        ] {
+            let end: NetEndpoint = format!("tls://{host}:1?insecure=verify-nobody")
+                .parse()
+                .unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(check(&end).is_ok(), good, "{host}: {:?}", check(&end));
+        }
+    }
 }

@@ -55,6 +55,7 @@ fn every_way_to_trust_a_server() {
         params.subject_alt_names =
             vec![rcgen::SanType::DnsName("device.example".try_into().expect("a name"))];
     });
+    Authority::new(&directory, "other");
     let pin = pin_of(&directory, "server.pem");
     let other = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     for settings in [
@@ -67,6 +68,17 @@ fn every_way_to_trust_a_server() {
         let mut program = start(&directory, &peer.end(&settings), &[]);
         program.said("connected to tls://127.0.0.1:");
         assert_eq!(count(&program.stop().1, "WARN"), 0, "{settings}");
+    }
+    // What the system trusts is told by a file, and this variable names another one.
+    let peer = Server::start(&directory, &[]);
+    let end = peer.end("sni=device.example");
+    for (bundle, outcome) in
+        [("ca.pem", "connected to tls://"), ("other.pem", "an authority that is not trusted")]
+    {
+        let mut program = Program::spawn(
+            command(&["pty:", &end]).current_dir(directory.path("")).env("SSL_CERT_FILE", bundle),
+        );
+        program.said(outcome);
     }
     let peer = Server::start(&directory, &[]);
     let mut program = start(&directory, &peer.end("insecure=verify-nobody"), &[]);
