@@ -105,7 +105,6 @@ fn platform() -> Result<Roots, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::endpoint::NetEndpoint;
     use crate::tls::check;
 
