@@ -1,11 +1,14 @@
-//! The connection without its storage: every state, and every transition.
+//! The connection without its storage: every state, and every transition; those of its beginning and of a standstill are
+//! in `verdict`.
+
+mod verdict;
 
 use crate::connection::{Event, Misuse};
-use crate::engine::{Engine, Next, Side, Version};
+use crate::engine::{Engine, Next, Side};
 use crate::failure::Failure;
 use crate::linear::Linear;
 use crate::marks::Marks;
-use crate::phase::{Phase, Proof};
+use crate::phase::Phase;
 use crate::shelf::Shelf;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -179,73 +182,8 @@ impl<S: Side> Session<S> {
         let (discard, next) = self.engine.step(self.received.held_mut(input), &mut sink);
         let (taken, data) = (sink.taken, sink.data);
         self.received.drain(discard);
-        if let Phase::Unproven(proof) = self.phase {
-            // A server may speak before it has heard who we are (RFC 8446 §4.4.4): that proves nothing.
-            let heard_us = self.cipher_sent >= proof.flight;
-            if self.engine.tickets() > 0 || data && heard_us {
-                self.prove();
-            }
-        }
+        self.weigh_signs(data);
         (taken, next)
-    }
-
-    /// The handshake is over for us. Only a server in TLS 1.3 has its verdict on the peer still to tell: in 1.2 it comes
-    /// first (RFC 5246 §7.3), and a client's verdict is its own last message.
-    fn establish(&mut self, now: Duration) {
-        if !matches!(self.phase, Phase::Handshaking) {
-            return;
-        }
-        self.phase = Phase::Unproven(Proof { flight: self.cipher_total, held_since: None, asked: now });
-        let tls12 = self.engine.facts().is_some_and(|facts| facts.version == Version::Tls12);
-        if S::IS_SERVER || tls12 || self.engine.tickets() > 0 {
-            self.prove();
-        }
-    }
-
-    fn prove(&mut self) {
-        self.phase = Phase::Proven;
-        self.proven = true;
-    }
-
-    /// Silence counts as consent, but only that of a server which has our whole handshake and is still there.
-    fn weigh_silence(&mut self, now: Duration, acked: u64) {
-        let Phase::Unproven(proof) = &mut self.phase else { return };
-        proof.asked = now;
-        if proof.held_since.is_none() && acked >= proof.flight {
-            proof.held_since = Some(now);
-        }
-        let over = proof.held_since.is_some_and(|since| now >= since.saturating_add(self.prove_after));
-        if over {
-            self.prove();
-        }
-    }
-
-    /// Nothing can be done with what was received: is that for ever?
-    fn judge_standstill(&mut self, input: &[u8]) {
-        if self.peer_closed {
-            if matches!(self.phase, Phase::Unproven(_)) {
-                self.phase = Phase::Failed(Failure::ClosedUnproven);
-            }
-        } else if self.eof {
-            let failure = match self.phase {
-                Phase::Handshaking => Failure::ClosedInHandshake,
-                Phase::Unproven(_) => Failure::ClosedUnproven,
-                Phase::Proven | Phase::Closing => Failure::Truncated,
-                Phase::Closed | Phase::Failed(_) => return,
-            };
-            self.phase = Phase::Failed(failure);
-        } else if self.received.len() == input.len() {
-            let buffer = input.len();
-            let record = match self.received.held(input) {
-                [_, _, _, high, low, ..] => 5 + usize::from(u16::from_be_bytes([*high, *low])),
-                _ => 0,
-            };
-            self.phase = Phase::Failed(if record > buffer {
-                Failure::RecordTooLarge { record, buffer }
-            } else {
-                Failure::HandshakeTooLarge { buffer }
-            });
-        }
     }
 
     /// Ends in disorder; the engine may have queued an alert for the peer.

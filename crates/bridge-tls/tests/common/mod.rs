@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use uartbridge_tls::{
     Client, Config, CryptoProvider, Event, Failure, INPUT_FOR_ANY_RECORD, Identity, Roots, Settings, State,
-    TimeProvider, Trust, UnixTime,
+    TimeProvider, Trust, UnixTime, memory_sessions,
 };
 use uartbridge_tls_rustcrypto::{Crypto, GetRandomFailed};
 
@@ -147,6 +147,26 @@ pub(crate) fn server(certificate: &Certificate, clients: Option<&Authority>, tls
     };
     let key = rustls_pki_types::PrivateKeyDer::try_from(certificate.key.serialize_der()).expect("key");
     builder.with_single_cert(vec![certificate.der.clone().into()], key).expect("pair")
+}
+
+/// A client's settings, and the certificate of a server that they trust.
+pub(crate) struct World {
+    pub(crate) config: Config,
+    pub(crate) certificate: Certificate,
+}
+
+pub(crate) fn world() -> World {
+    let authority = Authority::new("ours");
+    let mut settings = settings(Trust::Authorities(authority.roots()));
+    settings.sessions = Some(memory_sessions(4));
+    World { config: config(settings), certificate: authority.server() }
+}
+
+/// A server that gives no sign of its own after the handshake.
+pub(crate) fn silent(certificate: &Certificate) -> ServerConfig {
+    let mut server = server(certificate, None, true);
+    server.send_tls13_tickets = 0;
+    server
 }
 
 /// A client and a server with a wire between them that holds nothing.
