@@ -13,6 +13,8 @@ use crate::target::{self, Way};
 
 /// Where the board's workspace lies.
 const BOARD: &str = "firmware/mps2-an385";
+/// Examples for a board that QEMU does not play: compiled, and no more.
+const EXAMPLES: &str = "firmware/stm32f107";
 
 /// What can be done with the firmware.
 #[derive(Debug, Subcommand)]
@@ -108,6 +110,19 @@ pub(crate) fn lint() -> Result<()> {
         "warnings",
     ];
     step::run(&mut target::cargo(way, &board, "clippy", &arguments))
+}
+
+/// Formatting and types of the examples for real boards.
+///
+/// # Errors
+/// What they say.
+pub(crate) fn examples() -> Result<()> {
+    let examples = step::root().join(EXAMPLES);
+    step::run(cargo(&["fmt", "--check"]).current_dir(&examples))?;
+    let folder = target_dir()?;
+    let folder = folder.to_str().context("the target directory's name is not UTF-8")?;
+    let arguments = ["--release", "--locked", "--quiet", "--target-dir", folder];
+    step::run(&mut target::cargo(target::prepare()?, &examples, "check", &arguments))
 }
 
 /// Calls `firmware/host`.

@@ -26,6 +26,7 @@ pub(crate) fn run() -> Result<()> {
     steps.step("the core without an operating system", target::build_core)?;
     steps.step("firmware: lints", firmware::lint)?;
     steps.step("firmware: images", firmware::build)?;
+    steps.step("firmware: examples for real boards", firmware::examples)?;
     steps.command("tests", &mut cargo(&["test", "--workspace"]))?;
     steps.step("firmware: what it costs", || firmware::host("size", &[]))?;
     steps.step("firmware in QEMU", || firmware::host("test", &[]))?;

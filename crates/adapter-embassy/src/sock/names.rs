@@ -43,63 +43,72 @@ impl<'a> Directory<'a> {
 
     /// Asks for the address of `peer`; its port is known already.
     pub(super) fn ask(&mut self, peer: PeerIndex) -> u16 {
-        self.look_up.state.set(State::Asked { peer, turn: self.turn });
+        self.look_up.peer.set(peer);
+        self.look_up.turn.set(self.turn);
+        self.look_up.stage.set(Stage::Asked);
         self.turn = self.turn.wrapping_add(1);
         self.peers.get(usize::from(peer.0)).unwrap_or(&NOBODY).port
     }
 
     /// The answer, once.
     pub(super) fn answer(&self) -> Option<Result<IpAddress, CloseReason>> {
-        match self.look_up.state.get() {
-            State::Done(answer) => {
-                self.look_up.state.set(State::Idle);
-                Some(answer)
-            }
-            State::Idle | State::Asked { .. } | State::Running => None,
-        }
+        let answer = match self.look_up.stage.get() {
+            Stage::Found => Ok(self.look_up.address.get()),
+            Stage::Failed => Err(CloseReason::Unresolved),
+            Stage::Idle | Stage::Asked | Stage::Running => return None,
+        };
+        self.look_up.stage.set(Stage::Idle);
+        Some(answer)
     }
 
     /// Nobody wants the answer any more.
     pub(super) fn forget(&self) {
-        self.look_up.state.set(State::Idle);
+        self.look_up.stage.set(Stage::Idle);
     }
 }
 
-/// One question and its answer.
+/// One question and its answer. All zeros at first, and so no part of what a chip keeps in flash to copy to its memory: that is
+/// why the address lies beside the stage that it belongs to.
 #[derive(Debug)]
 pub(super) struct LookUp {
-    state: Cell<State>,
+    stage: Cell<Stage>,
+    peer: Cell<PeerIndex>,
+    turn: Cell<u8>,
+    address: Cell<IpAddress>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Idle,
-    /// Whose address is wanted, and which of several.
-    Asked {
-        peer: PeerIndex,
-        turn: u8,
-    },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Idle = 0,
+    /// The address of `peer` is wanted; of several, the one whose `turn` it is.
+    Asked,
     Running,
-    Done(Result<IpAddress, CloseReason>),
+    /// It is `address`.
+    Found,
+    Failed,
 }
+
+#[cfg(feature = "ipv4")]
+const NO_ADDRESS: IpAddress = IpAddress::v4(0, 0, 0, 0);
+#[cfg(not(feature = "ipv4"))]
+const NO_ADDRESS: IpAddress = IpAddress::v6(0, 0, 0, 0, 0, 0, 0, 0);
 
 impl LookUp {
     pub(super) const fn new() -> Self {
-        Self { state: Cell::new(State::Idle) }
-    }
-
-    fn take(&self) -> Option<(PeerIndex, u8)> {
-        match self.state.get() {
-            State::Asked { peer, turn } => {
-                self.state.set(State::Running);
-                Some((peer, turn))
-            }
-            State::Idle | State::Running | State::Done(_) => None,
+        Self {
+            stage: Cell::new(Stage::Idle),
+            peer: Cell::new(PeerIndex(0)),
+            turn: Cell::new(0),
+            address: Cell::new(NO_ADDRESS),
         }
     }
 
-    fn is_running(&self) -> bool {
-        matches!(self.state.get(), State::Running)
+    fn take(&self) -> Option<(PeerIndex, u8)> {
+        if self.stage.get() != Stage::Asked {
+            return None;
+        }
+        self.stage.set(Stage::Running);
+        Some((self.peer.get(), self.turn.get()))
     }
 }
 
@@ -134,24 +143,26 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn poll_answer(&self, cx: &mut Context<'_>, answer: Poll<Result<IpAddress, CloseReason>>) -> Poll<()> {
+    fn poll_answer(&self, cx: &mut Context<'_>, answer: Poll<Option<IpAddress>>) -> Poll<()> {
         match answer {
-            _ if !self.look_up.is_running() => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(answer) => {
-                self.look_up.state.set(State::Done(answer));
-                // The loop has had its turn; it gets another one.
-                cx.waker().wake_by_ref();
-                Poll::Ready(())
+            _ if self.look_up.stage.get() != Stage::Running => return Poll::Ready(()),
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Some(address)) => {
+                self.look_up.address.set(address);
+                self.look_up.stage.set(Stage::Found);
             }
+            Poll::Ready(None) => self.look_up.stage.set(Stage::Failed),
         }
+        // The loop has had its turn; it gets another one.
+        cx.waker().wake_by_ref();
+        Poll::Ready(())
     }
 }
 
 /// The address of `host`; of several, the one whose `turn` it is.
-async fn address(stack: Stack<'_>, host: &str, turn: u8) -> Result<IpAddress, CloseReason> {
+async fn address(stack: Stack<'_>, host: &str, turn: u8) -> Option<IpAddress> {
     if let Some(address) = literal(host) {
-        return Ok(address);
+        return Some(address);
     }
     #[cfg(feature = "dns")]
     {
@@ -166,12 +177,12 @@ async fn address(stack: Stack<'_>, host: &str, turn: u8) -> Result<IpAddress, Cl
             if let Ok(found) = stack.dns_query(host, kind).await
                 && let Some(index) = usize::from(turn).checked_rem(found.len())
             {
-                return Ok(found[index]);
+                return found.get(index).copied();
             }
         }
     }
     let _ = (stack, turn);
-    Err(CloseReason::Unresolved)
+    None
 }
 
 /// An IP address as people write it.
