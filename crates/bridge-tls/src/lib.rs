@@ -15,7 +15,9 @@
 //! - The server is verified unless [`Trust::InsecureVerifyNobody`] is spelled out.
 //! - No plaintext byte counts as acknowledged before the peer's TCP has all of its record, nor before the server has
 //!   shown that it accepted this client ([`State::Proven`]).
-//! - Memory is bounded by the two buffers and one handshake; nothing that a peer sends can cause a panic.
+//! - Memory is bounded by the two buffers, one handshake, and the plaintext of one record twice (rustls decrypts it into
+//!   memory of its own; what the reader leaves waits here). Nothing that a peer sends can cause a panic, except in a build
+//!   with rustls' debug assertions: one of them forbids an alert after our `close_notify` (rustls issue 959).
 //! - A failure says whose fault it is and what to do ([`Failure`]).
 
 #![no_std]

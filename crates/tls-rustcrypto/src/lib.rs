@@ -44,15 +44,43 @@
 //! # }
 //! ```
 //!
-//! - **Random bytes**: about a hundred a connection, each one as good as the keys must be. A generator whose raw bits are biased
-//!   (a ring oscillator, an ADC) needs conditioning first. Signatures need none (RFC 6979, RFC 8032).
+//! - **Random bytes**: about a hundred a connection, each one as good as the keys must be. A generator whose raw bits are
+//!   biased (a ring oscillator, an ADC) needs conditioning first. Signatures need none (RFC 6979, RFC 8032).
 //! - **Clock**: without one, certificates' dates cannot be checked; pin the server's key then (`Trust::Pins`).
-//! - **Time and code**: compile the cryptography at `opt-level = 3` (`[profile.release.package.p256]` and so on), the rest
-//!   for size, and give rustc `--cfg sha2_backend_soft="compact" --cfg aes_backend_soft="compact"`.
-//! - **Secrets** are wiped when they are dropped: keys of handshakes, records, HMAC and signatures.
-//! - **Constant time**: the code that touches secrets has no branch and no memory access that depends on them. A Cortex-M3
-//!   itself multiplies 32 × 32 to 64 bits in 3 to 5 cycles, depending on the operands, so who can measure single
+//! - **Heap**: 3.4 KB for an open connection and 6.9 KB at most during its handshake (64-bit machine, chains of one
+//!   certificate), besides the two buffers. A record that comes in is decrypted into memory of its own, and what the reader
+//!   leaves of it is kept: twice a record's plaintext at most, so 32 KB where the server sends whole ones of 16 KiB.
+//! - **Secrets** are wiped when they are dropped: keys of handshakes, records, HMAC and signatures. Copies that the compiler
+//!   makes on the stack are not.
+//! - **Constant time**: what touches secrets has no branch and no memory access that depends on them; what only verifies
+//!   may. A Cortex-M3 itself takes 3 to 5 cycles for a product of 64 bits, depending on the factors, so who can time single
 //!   multiplications there (at the chip, not over the network) learns something; a Cortex-M4 always takes one.
+//!
+//! # Code and time
+//!
+//! Compile `p256`, `primeorder` and `primefield` at `opt-level = 3` (`[profile.release.package.p256]` and so on), the other
+//! crates of this cryptography at `"s"`, rustls, webpki and the rest at `"z"`, all with LTO, and give rustc
+//! `--cfg sha2_backend_soft="compact" --cfg aes_backend_soft="compact"`. Then, for `thumbv7m-none-eabi`:
+//!
+//! | text in KB | |
+//! |---|---|
+//! | a program with a mutual TLS client and no feature of this crate | 226.5 |
+//! | `x25519` | 5.3 |
+//! | `chacha20poly1305` | 4.0 |
+//! | `ed25519` | 21.8; beside `x25519`, 18.6 |
+//! | `rsa` | 50.4 |
+//! | all but `rsa` | 254.4 (everything of the cryptography at `3`: 271.7, at `"z"`: 243.6; without the two `--cfg`: 40 more) |
+//!
+//! | millions of instructions on a Cortex-M3 | as above | all at 3 | all at `"z"` |
+//! |---|---|---|---|
+//! | x25519: key, then shared secret | 1.6, 1.6 | 1.3, 1.3 | 1.8, 1.8 |
+//! | P-256: key, then shared secret | 5.9, 5.9 | 5.9, 5.9 | 10.4, 10.4 |
+//! | ECDSA: sign, verify | 6.3, 6.3 | 6.2, 6.3 | 11.0, 11.1 |
+//! | Ed25519: sign, verify | 1.6, 1.7 | 1.5, 1.6 | 1.8, 2.0 |
+//! | RSA of 2048 and 4096 bits: verify | 3.0, 12.5 | 2.9, 12.6 | |
+//!
+//! (QEMU's mps2-an385 with `-icount shift=0`, rustc 1.96.) A mutual handshake by x25519 with ECDSA certificates of one
+//! authority signs once and verifies twice: 22 million; with Ed25519 certificates 8 million.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -148,3 +176,24 @@ static CHACHA20_POLY1305: Tls13CipherSuite = Tls13CipherSuite {
     aead_alg: &Records::<chacha20poly1305::ChaCha20Poly1305>::NEW,
     quic: None,
 };
+
+#[cfg(test)]
+mod tests {
+    /// Compiles as long as all that holds a secret wipes itself.
+    #[test]
+    fn secrets_are_wiped() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<p256::SecretKey>();
+        wiped::<p256::ecdh::SharedSecret>();
+        wiped::<p256::ecdsa::SigningKey>();
+        wiped::<aes_gcm::Aes128Gcm>();
+        // HMAC is two states of it.
+        wiped::<sha2::Sha256>();
+        #[cfg(feature = "x25519")]
+        wiped::<zeroize::Zeroizing<[u8; 32]>>();
+        #[cfg(feature = "chacha20poly1305")]
+        wiped::<chacha20poly1305::ChaCha20Poly1305>();
+        #[cfg(feature = "ed25519")]
+        wiped::<ed25519_dalek::SigningKey>();
+    }
+}

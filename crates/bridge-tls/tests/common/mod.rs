@@ -34,8 +34,12 @@ pub(crate) const TODAY: u64 = 1_780_272_000;
 
 /// The provider under test: the one for chips where `tests/rustcrypto.rs` has these tests once more, ring otherwise.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
+    if for_chips() { rustcrypto() } else { ring() }
+}
+
+pub(crate) fn rustcrypto() -> Arc<CryptoProvider> {
     static CRYPTO: Crypto = Crypto::new(random);
-    if for_chips() { Arc::new(CRYPTO.provider()) } else { ring() }
+    Arc::new(CRYPTO.provider())
 }
 
 /// The provider of the other side.
