@@ -11,6 +11,8 @@ mod direct;
 mod keys;
 #[path = "openssl.rs"]
 mod openssl;
+#[path = "proof.rs"]
+mod proof;
 #[path = "server.rs"]
 mod server;
 #[path = "stream.rs"]
