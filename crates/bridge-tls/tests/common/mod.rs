@@ -4,6 +4,8 @@
 
 pub(crate) mod wire;
 
+pub(crate) mod served;
+
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
 };

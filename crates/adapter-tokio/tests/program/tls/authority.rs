@@ -1,12 +1,17 @@
 //! Certificates made on the spot, as files.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair,
 };
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use uartbridge_tls::certificates;
 
 use crate::device::Directory;
 
@@ -40,6 +45,18 @@ impl<'d> Authority<'d> {
         write(self.directory, &format!("{name}.pem"), &certificate.pem());
         write_key(self.directory, &format!("{name}.key"), &key.serialize_pem());
     }
+}
+
+/// The settings of a rustls server with `server.pem`. The provider is spelled out: another package of the workspace may bring
+/// a second one.
+pub(crate) fn rustls_server(directory: &Directory) -> Arc<ServerConfig> {
+    let file = |name: &str| std::fs::read(directory.path(name)).expect("just written");
+    let chain = certificates(&file("server.pem")).expect("a certificate");
+    let key = PemObject::from_pem_slice(&file("server.key")).expect("a key");
+    let config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("a provider of both versions");
+    Arc::new(config.with_no_client_auth().with_single_cert(chain, key).expect("a pair"))
 }
 
 /// A certificate that is its own issuer.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use super::authority::{Authority, days};
+use super::authority::{Authority, days, rustls_server};
 use super::openssl::{MUTUAL, Server};
 use crate::device::{Directory, Patient, accept, address, open_pty, server};
 use crate::process::{Program, command, count, expect};
@@ -115,20 +115,13 @@ fn a_reconnect_takes_up_the_session_and_the_protocol_is_agreed_on() {
 /// OpenSSL 3.0 has no such key exchange; rustls has.
 #[test]
 fn the_key_exchange_is_post_quantum_where_the_server_can_do_it() {
-    use uartbridge_tls::certificates;
     let directory = Directory::new();
     Authority::new(&directory, "ca").issue("server");
-    let file = |name: &str| std::fs::read(directory.path(name)).expect("just written");
-    let key = rustls::pki_types::pem::PemObject::from_pem_slice(&file("server.key")).expect("a key");
-    let config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(certificates(&file("server.pem")).expect("a certificate"), key)
-        .expect("a pair");
     let listener = server(0);
     let end = format!("tls://{}?ca=ca.pem", address(&listener));
     let mut program = start(&directory, &end, &["--greeting", "hello"]);
     let mut socket = accept(&listener);
-    let mut tls = rustls::ServerConnection::new(config.into()).expect("a server");
+    let mut tls = rustls::ServerConnection::new(rustls_server(&directory)).expect("a server");
     expect(&mut rustls::Stream::new(&mut tls, &mut socket), b"hello");
     let line = program.said("connected to tls://");
     assert!(line.contains("(TLS 1.3, X25519MLKEM768)"), "{line}");

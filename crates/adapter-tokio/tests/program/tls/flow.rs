@@ -5,11 +5,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use uartbridge_tls::certificates;
 
-use super::authority::Authority;
+use super::authority::{Authority, rustls_server};
 use super::breaks::narrow_listener;
 use super::connections::start;
 use crate::device::{Directory, accept, address, open_pty};
@@ -22,11 +20,7 @@ type Peer = StreamOwned<ServerConnection, TcpStream>;
 
 fn setup(directory: &Directory) -> (Arc<ServerConfig>, TcpListener) {
     Authority::new(directory, "ca").issue("server");
-    let file = |name: &str| std::fs::read(directory.path(name)).expect("just written");
-    let chain = certificates(&file("server.pem")).expect("a certificate");
-    let key = PemObject::from_pem_slice(&file("server.key")).expect("a key");
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).expect("a pair");
-    (Arc::new(config), narrow_listener())
+    (rustls_server(directory), narrow_listener())
 }
 
 /// The program, connected, and its server.
