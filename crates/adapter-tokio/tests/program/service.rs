@@ -1,6 +1,5 @@
 //! The service manager's protocol (sd_notify(3)) on a real socket.
 
-use std::io::Write;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::device::{Directory, client};
-use crate::process::{PATIENCE, Program, command, listening};
+use crate::process::{PATIENCE, Program, listening};
 
 /// What `WatchdogSec=` gives the program: it is to feed three times as often.
 const PERIOD: Duration = Duration::from_millis(600);
@@ -83,32 +82,6 @@ fn it_is_fed_while_the_loop_runs_and_starves_while_it_does_not() {
         manager.wait_for("STOPPING=1");
         assert_eq!(program.ended().0, 0);
     }
-}
-
-/// Whoever writes to a terminal or pipe that nobody reads stands still, without having crashed.
-#[test]
-fn it_starves_when_the_program_hangs() {
-    let directory = Directory::new();
-    let path = directory.path("notify");
-    let manager = Manager(UnixDatagram::bind(&path).expect("a socket of our own"));
-    let (reader, writer) = std::io::pipe().expect("a pipe");
-    let mut command = command(&["pty:", "tcp-listen://127.0.0.1:0", "--watchdog", "--show", "hex"]);
-    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", PERIOD.as_micros().to_string());
-    let mut child = command.stderr(writer).spawn().expect("the program was built");
-    manager.wait_for("READY=1");
-    let mut log = std::io::BufReader::new(&reader);
-    let mut line = String::new();
-    while !line.contains("waiting for a client") {
-        line.clear();
-        std::io::BufRead::read_line(&mut log, &mut line).expect("text");
-    }
-    let port = line.trim_end().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    let mut peer = client("127.0.0.1", port);
-    manager.wait_for("WATCHDOG=1");
-    peer.write_all(&[0; 64 << 10]).expect("room in the kernel");
-    manager.starves();
-    child.kill().expect("our own child");
-    child.wait().expect("our own child");
 }
 
 #[test]
