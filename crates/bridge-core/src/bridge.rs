@@ -1,7 +1,7 @@
 //! The bridge as an adapter sees it: events in, actions out, slices lent.
 
 use crate::config::{Config, ConfigError};
-use crate::event::{Action, Event, LinkState, Misuse, PeerIndex, Ports, Ready, Timer};
+use crate::event::{Action, Event, LinkState, Misuse, PeerIndex, Ports, Timer};
 use crate::link::Link;
 use crate::machine::Machine;
 use crate::stats::Stats;
@@ -104,11 +104,6 @@ where
         } else {
             &[]
         }
-    }
-
-    /// Which of the slices would not be empty, without lending them: for a loop that keeps the answer until the next event.
-    pub fn ready(&self) -> Ready {
-        self.machine.ready()
     }
 
     /// The next deadline and its name; `None` if only an event can change anything.

@@ -245,11 +245,6 @@ impl Config<'_> {
             (up <= u32::MAX as usize / 2, "up", "hold less than 2 GiB"),
             (down <= u32::MAX as usize / 2, "down", "hold less than 2 GiB"),
             (self.peers > 0, "peers", "be at least 1"),
-            (self.connect_timeout > Duration::ZERO, "connect_timeout", "be longer than zero"),
-            (!self.close_timeout.is_never(), "close_timeout", "end"),
-            (!self.drain_timeout.is_never(), "drain_timeout", "end"),
-            (self.uart_retry > Duration::ZERO, "uart_retry", "be longer than zero"),
-            (!self.backoff.max.is_never(), "backoff.max", "end"),
             (self.backoff.first <= self.backoff.max, "backoff.first", "not exceed backoff.max"),
             (!self.packing.datagrams || self.packing.max_len > 0, "packing.max_len", "be set for datagrams"),
             (
@@ -258,19 +253,35 @@ impl Config<'_> {
                 "not exceed 65507, the most that a UDP datagram carries",
             ),
             (self.packing.max_len <= up, "packing.max_len", "not exceed the up ring"),
-            (self.packing.gap > Duration::ZERO, "packing.gap", "be longer than zero"),
-            (
-                self.heartbeat.bytes.is_empty() || self.heartbeat.after > Duration::ZERO,
-                "heartbeat.after",
-                "be longer than zero",
-            ),
-            (self.supervise.unacked > Duration::ZERO, "supervise.unacked", "be longer than zero"),
-            (self.supervise.silent > Duration::ZERO, "supervise.silent", "be longer than zero"),
-            (self.supervise.query > Duration::ZERO, "supervise.query", "be longer than zero"),
-            (self.ladder.no_ip > Duration::ZERO, "ladder.no_ip", "be longer than zero"),
         ];
-        match rules.iter().find(|(holds, ..)| !holds) {
-            Some(&(_, field, must)) => Err(ConfigError { field, must }),
+        if let Some(&(_, field, must)) = rules.iter().find(|(holds, ..)| !holds) {
+            return Err(ConfigError { field, must });
+        }
+        self.validate_spans()
+    }
+
+    fn validate_spans(&self) -> Result<(), ConfigError> {
+        let heartbeat = if self.heartbeat.bytes.is_empty() { Duration::NEVER } else { self.heartbeat.after };
+        let longer_than_zero = [
+            (self.connect_timeout, "connect_timeout"),
+            (self.uart_retry, "uart_retry"),
+            (self.packing.gap, "packing.gap"),
+            (heartbeat, "heartbeat.after"),
+            (self.supervise.unacked, "supervise.unacked"),
+            (self.supervise.silent, "supervise.silent"),
+            (self.supervise.query, "supervise.query"),
+            (self.ladder.no_ip, "ladder.no_ip"),
+        ];
+        if let Some(&(_, field)) = longer_than_zero.iter().find(|(span, _)| *span == Duration::ZERO) {
+            return Err(ConfigError { field, must: "be longer than zero" });
+        }
+        let that_end = [
+            (self.close_timeout, "close_timeout"),
+            (self.drain_timeout, "drain_timeout"),
+            (self.backoff.max, "backoff.max"),
+        ];
+        match that_end.iter().find(|(span, _)| span.is_never()) {
+            Some(&(_, field)) => Err(ConfigError { field, must: "end" }),
             None => Ok(()),
         }
     }

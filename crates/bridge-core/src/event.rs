@@ -239,20 +239,6 @@ pub struct Ports<'a> {
     pub uart_tx: &'a [u8],
 }
 
-/// Which ports can move bytes now, as far as the core is concerned; see [`Ports`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Ready {
-    /// There is room for bytes from the UART.
-    pub uart_rx: bool,
-    /// There is room for bytes from the socket.
-    pub sock_rx: bool,
-    /// There are bytes for the socket.
-    pub tx: bool,
-    /// There are bytes for the UART.
-    pub uart_tx: bool,
-}
-
 /// What the link is doing, for logs and displays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -278,12 +264,7 @@ pub enum LinkState {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Misuse {
     /// More bytes reported than were lent.
-    MoreThanLent {
-        /// Bytes reported.
-        reported: usize,
-        /// Bytes lent.
-        lent: usize,
-    },
+    MoreThanLent,
     /// Part of a datagram reported as sent.
     SplitDatagram,
     /// More bytes acknowledged than written.
@@ -296,15 +277,13 @@ pub enum Misuse {
 
 impl core::fmt::Display for Misuse {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::MoreThanLent { reported, lent } => {
-                write!(f, "{reported} bytes reported, but only {lent} lent")
-            }
-            Self::SplitDatagram => f.write_str("part of a datagram reported as sent"),
-            Self::AckedUnwritten => f.write_str("more bytes acknowledged than written"),
-            Self::NoConnection => f.write_str("event about a connection, but there is none"),
-            Self::NotAsked => f.write_str("answer to an action that was not given"),
-        }
+        f.write_str(match self {
+            Self::MoreThanLent => "more bytes reported than were lent",
+            Self::SplitDatagram => "part of a datagram reported as sent",
+            Self::AckedUnwritten => "more bytes acknowledged than written",
+            Self::NoConnection => "event about a connection, but there is none",
+            Self::NotAsked => "answer to an action that was not given",
+        })
     }
 }
 

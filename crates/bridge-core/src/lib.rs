@@ -69,7 +69,7 @@ pub use config::{
 };
 pub use event::{
     Acks, Action, Close, CloseCause, CloseReason, Depth, Event, Flow, LineErrors, LinkState, Misuse,
-    PeerIndex, Ports, Ready, Sleep, Step, Timer,
+    PeerIndex, Ports, Sleep, Step, Timer,
 };
 pub use stats::Stats;
 pub use time::{Duration, Instant};

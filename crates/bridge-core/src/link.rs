@@ -77,10 +77,8 @@ pub(crate) enum Input {
     Connected(Acks),
     PeerClosed,
     TxFailed,
-    /// The socket is gone; without an address or a wish, or to try again at `retry`.
-    Closed {
-        next: Next,
-    },
+    /// The socket is gone.
+    Closed(Next),
     /// The deadline of this state has passed.
     Expired(Timer),
     /// The peer counts as dead, or is not needed.
@@ -95,7 +93,8 @@ pub(crate) enum Input {
 pub(crate) enum Next {
     NoIp,
     Parked,
-    Retry(Instant),
+    /// Trying again, at once unless [`Link::delay`] says when.
+    Retry,
 }
 
 impl<'c> Link<'c> {
@@ -177,11 +176,11 @@ impl<'c> Link<'c> {
 
             (
                 Self::Up(_) | Self::Abandoning { .. } | Self::Dialing { told: true, .. },
-                Input::Closed { next },
+                Input::Closed(next),
             ) => match next {
                 Next::NoIp => Self::NoIp { since: now },
                 Next::Parked => Self::Parked,
-                Next::Retry(until) => Self::BackOff { until },
+                Next::Retry => Self::BackOff { until: now },
             },
             (
                 Self::NoIp { .. }
@@ -211,7 +210,7 @@ impl<'c> Link<'c> {
                 | Self::BackOff { .. }
                 | Self::Dialing { .. }
                 | Self::Abandoning { .. },
-                Input::PeerClosed | Input::TxFailed | Input::Closed { .. },
+                Input::PeerClosed | Input::TxFailed | Input::Closed(_),
             )
             | (
                 Self::NoIp { .. } | Self::Parked | Self::BackOff { .. } | Self::Dialing { .. } | Self::Up(_),
@@ -220,6 +219,13 @@ impl<'c> Link<'c> {
         };
         *self = next;
         Ok(())
+    }
+
+    /// The next attempt is not made before `until`.
+    pub(crate) const fn delay(&mut self, until: Instant) {
+        if let Self::BackOff { until: present } = self {
+            *present = until;
+        }
     }
 
     /// Connecting or closing that the adapter has not been told of; it counts as told from now on.

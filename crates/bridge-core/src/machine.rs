@@ -193,6 +193,7 @@ impl<'c, const P: usize> Machine<'c, P> {
         }
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn uart_change(&mut self, change: Change) -> Result<(), Misuse> {
         self.uart.change(self.now, change, self.config.uart_retry)
     }
@@ -236,9 +237,14 @@ impl<'c, const P: usize> Machine<'c, P> {
         let next = match (self.ip, self.wants_link()) {
             (false, _) => Next::NoIp,
             (true, false) => Next::Parked,
-            (true, true) => Next::Retry(self.now + self.pause()),
+            (true, true) => Next::Retry,
         };
-        self.step(Input::Closed { next })
+        self.step(Input::Closed(next))?;
+        if next == Next::Retry {
+            let until = self.now + self.pause();
+            self.link.delay(until);
+        }
+        Ok(())
     }
 
     /// The pause before the next attempt; short while the time for draining runs.
@@ -268,7 +274,7 @@ impl<'c, const P: usize> Machine<'c, P> {
         if matches!(self.link, Link::Parked) && self.wants_link() {
             self.step(Input::Dial)?;
         }
-        let (idle, now) = (self.up.in_flight() + self.up.unsent() == 0, self.now);
+        let idle = self.up.in_flight() + self.up.unsent() == 0;
         let Link::Up(connection) = &mut self.link else {
             return Ok(());
         };
@@ -277,11 +283,7 @@ impl<'c, const P: usize> Machine<'c, P> {
         }
         let done =
             idle && connection.own.rest().is_empty() && matches!(connection.phase, Phase::PeerDone { .. });
-        if done {
-            self.link.step(now, Input::Leave(CloseCause::PeerClosed), self.config, &self.up)
-        } else {
-            Ok(())
-        }
+        if done { self.step(Input::Leave(CloseCause::PeerClosed)) } else { Ok(()) }
     }
 
     /// Brings the bridge to its end once everything is delivered, or the time for it is over.
@@ -330,6 +332,8 @@ impl<'c, const P: usize> Machine<'c, P> {
         }
     }
 
+    // One copy of the arguments for all that move the link, on a small device.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn step(&mut self, input: Input) -> Result<(), Misuse> {
         self.link.step(self.now, input, self.config, &self.up)
     }

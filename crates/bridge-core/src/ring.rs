@@ -90,6 +90,7 @@ impl Ring {
     }
 
     /// How many of the free bytes lie in one piece behind `end`.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) const fn vacant(&self) -> usize {
         if self.len == 0 {
             return self.capacity;

@@ -199,11 +199,6 @@ impl World {
             self.bridge.uart_tx().to_vec(),
         );
         assert_eq!(alone, together);
-        let ready = self.bridge.ready();
-        assert_eq!(ready.uart_rx, alone.0 > 0);
-        assert_eq!(ready.sock_rx, alone.1 > 0);
-        assert_eq!(ready.tx, !alone.2[0].is_empty());
-        assert_eq!(ready.uart_tx, !alone.3.is_empty());
         let stats = self.bridge.stats();
         assert_eq!(stats.uart_rx, self.uart_sent);
         assert_eq!(stats.uart_rx, stats.tx_acked + stats.up_dropped + stats.up_held);

@@ -1,7 +1,7 @@
 //! A byte's way: what may move on each port, and what follows from what has moved.
 
 use super::Machine;
-use crate::event::{Acks, CloseCause, Misuse, Ready};
+use crate::event::{Acks, CloseCause, Misuse};
 use crate::flow::Overflowing;
 use crate::link::{Input, Link};
 use crate::pack::Keep;
@@ -46,15 +46,6 @@ impl<const P: usize> Machine<'_, P> {
             (self.down.capacity() - self.down.len()) >= self.down.capacity().div_ceil(4)
         };
         reads && roomy
-    }
-
-    pub(crate) fn ready(&self) -> Ready {
-        Ready {
-            uart_rx: self.may_read_uart() && self.up.vacant() > 0,
-            sock_rx: self.may_read_socket(),
-            tx: self.may_write().is_some() && (!self.own_bytes().is_empty() || self.up.unsent() > 0),
-            uart_tx: self.uart.writes() && !self.down.is_empty(),
-        }
     }
 
     pub(super) fn uart_rx(&mut self, n: usize, storage: &mut [u8]) -> Result<(), Misuse> {
@@ -160,5 +151,5 @@ impl<const P: usize> Machine<'_, P> {
 
 /// Holds the adapter to what was lent.
 const fn within(reported: usize, lent: usize) -> Result<(), Misuse> {
-    if reported <= lent { Ok(()) } else { Err(Misuse::MoreThanLent { reported, lent }) }
+    if reported <= lent { Ok(()) } else { Err(Misuse::MoreThanLent) }
 }

@@ -7,21 +7,33 @@ use crate::link::{Connection, Input, Link, Phase};
 use crate::time::Instant;
 use crate::uart::{Change, Uart};
 
+/// The earliest deadline so far.
+struct Earliest {
+    at: Instant,
+    timer: Timer,
+}
+
+impl Earliest {
+    // A call is shorter on a small device.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn consider(&mut self, at: Instant, timer: Timer) {
+        if at < self.at {
+            *self = Self { at, timer };
+        }
+    }
+}
+
 impl<const P: usize> Machine<'_, P> {
     /// The first deadline; [`Instant::NEVER`] if there is none.
     pub(crate) fn next_deadline(&self) -> (Instant, Timer) {
-        let mut next = self.link.deadline(self.config);
-        let mut consider = |at: Instant, timer: Timer| {
-            if at < next.0 {
-                next = (at, timer);
-            }
-        };
+        let (at, timer) = self.link.deadline(self.config);
+        let mut next = Earliest { at, timer };
         if let Uart::Absent { until } = self.uart {
-            consider(until, Timer::UartRetry);
+            next.consider(until, Timer::UartRetry);
         }
-        consider(self.packer.gap_deadline(&self.config.packing, self.keep, &self.up), Timer::Gap);
+        next.consider(self.packer.gap_deadline(&self.config.packing, self.keep, &self.up), Timer::Gap);
         if let (Some(until), false) = (self.draining, self.link.is_given_up()) {
-            consider(until, Timer::Drain);
+            next.consider(until, Timer::Drain);
         }
         let idle = self.up.in_flight() + self.up.unsent() == 0;
         match &self.link {
@@ -29,14 +41,14 @@ impl<const P: usize> Machine<'_, P> {
                 let (supervise, watch) = (&self.config.supervise, &connection.watch);
                 if connection.watch.acks == Acks::Peer {
                     let urgent = self.urgent(connection);
-                    consider(watch.query_deadline(supervise, &self.up, urgent), Timer::QueryAcks);
-                    consider(watch.unacked_deadline(supervise, &self.up), Timer::Unacked);
+                    next.consider(watch.query_deadline(supervise, &self.up, urgent), Timer::QueryAcks);
+                    next.consider(watch.unacked_deadline(supervise, &self.up), Timer::Unacked);
                 }
-                consider(watch.silent_deadline(supervise), Timer::Silent);
+                next.consider(watch.silent_deadline(supervise), Timer::Silent);
                 if idle && connection.own.rest().is_empty() {
-                    consider(self.config.heartbeat.deadline(connection.spoke), Timer::Heartbeat);
+                    next.consider(self.config.heartbeat.deadline(connection.spoke), Timer::Heartbeat);
                 }
-                consider(self.config.power.quiet_deadline(self.now, self.moved, idle), Timer::Quiet);
+                next.consider(self.config.power.quiet_deadline(self.now, self.moved, idle), Timer::Quiet);
             }
             Link::Up(_)
             | Link::NoIp { .. }
@@ -44,11 +56,11 @@ impl<const P: usize> Machine<'_, P> {
             | Link::BackOff { .. }
             | Link::Dialing { .. }
             | Link::Abandoning { .. } => {
-                consider(self.config.power.quiet_deadline(self.now, self.moved, false), Timer::Quiet);
+                next.consider(self.config.power.quiet_deadline(self.now, self.moved, false), Timer::Quiet);
             }
             Link::Finished => return (Instant::NEVER, Timer::Drain),
         }
-        next
+        (next.at, next.timer)
     }
 
     /// Does what is due, in the order of the deadlines. Each step removes its own deadline or moves it past `now`.

@@ -20,11 +20,11 @@ static CORE_RAM: [u8; size_of::<Measured>()] = [0; size_of::<Measured>()];
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    static CONFIG: StaticCell<Config<'static>> = StaticCell::new();
+    static CONFIG: Config<'static> = Config::DEFAULT;
     static RINGS: StaticCell<[[u8; 64]; 2]> = StaticCell::new();
-    let config: &'static Config<'static> = CONFIG.init_with(Config::default);
     let [up, down] = RINGS.init([[0; 64]; 2]);
-    let Ok(mut bridge) = Bridge::new(black_box(config), black_box(1), up.as_mut_slice(), down.as_mut_slice())
+    let Ok(mut bridge) =
+        Bridge::new(black_box(&CONFIG), black_box(1), up.as_mut_slice(), down.as_mut_slice())
     else {
         loop {
             cortex_m::asm::nop();
@@ -39,7 +39,7 @@ fn drive(bridge: &mut Measured) -> ! {
         let _ = black_box(bridge.handle(now, black_box(Event::Timeout)));
         black_box(bridge.poll(now));
         black_box(bridge.poll_timeout());
-        black_box((bridge.stats(), bridge.tx_total(), bridge.link_state(), bridge.peer(), bridge.ready()));
+        black_box((bridge.stats(), bridge.tx_total(), bridge.link_state(), bridge.peer()));
         black_box(bridge.uart_rx());
         black_box(bridge.sock_rx());
         black_box(bridge.tx());
