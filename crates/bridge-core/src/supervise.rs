@@ -20,7 +20,7 @@ pub(crate) struct Watch {
     /// When acknowledgements were last asked for, and how many bytes have been written since.
     asked: Instant,
     unasked: u32,
-    /// How many questions have brought nothing.
+    /// How many questions in a row have brought nothing, since bytes were last written.
     nags: u8,
     /// A question is to be asked.
     pub(crate) ask: bool,
@@ -52,6 +52,7 @@ impl Watch {
     /// `n` bytes were written.
     pub(crate) fn wrote(&mut self, n: usize) {
         self.unasked = self.unasked.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
+        self.nags = 0;
     }
 
     /// Whether enough has been written since the last question.
