@@ -128,14 +128,14 @@ where
     }
 
     fn write_uart(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        match self.hold.uart_tx {
+            Some(until) if self.now < until => return Ok(()),
+            Some(_) | None => self.hold.uart_tx = None,
+        }
         let bytes = self.bridge.uart_tx();
         if bytes.is_empty() {
             self.uart.quiet(cx, self.now);
             return Ok(());
-        }
-        match self.hold.uart_tx {
-            Some(until) if self.now < until => return Ok(()),
-            Some(_) | None => self.hold.uart_tx = None,
         }
         if self.asleep.uart_tx {
             return Ok(());
