@@ -1,11 +1,14 @@
-//! Scenarios as data, and the drivers that run them: the core in virtual time, and the real program on a real pty.
+//! Scenarios as data, and the drivers that run them: the core in virtual time, the real program on a real pty, and the
+//! firmware on a board that QEMU plays.
 //!
 //! A scenario file says what a device, a network and some peers do, and what must follow (`scenarios/README.md`).
-//! [`parse()`] reads it, [`run()`] carries it out in a [`World`]. There are two: [`sim::SimWorld`], where the bridge is
-//! the core or the [`tutorial::TutorialBridge`] that it replaces, and [`program::ProgramWorld`].
+//! [`parse()`] reads it, [`run()`] carries it out in a [`World`]. There are three: [`sim::SimWorld`], where the bridge
+//! is the core or the [`tutorial::TutorialBridge`] that it replaces, [`program::ProgramWorld`] and
+//! [`firmware::FirmwareWorld`].
 
 pub mod align;
 mod core_bridge;
+pub mod firmware;
 mod library;
 mod options;
 mod parse;

@@ -13,17 +13,20 @@ pub enum Driver {
     Core,
     /// The Linux program, on a real pty and real sockets.
     Program,
+    /// The firmware, on a board that QEMU plays.
+    Firmware,
 }
 
 impl Driver {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Core, Self::Program];
+    pub const ALL: [Self; 3] = [Self::Core, Self::Program, Self::Firmware];
 
     /// As in the data files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
             Self::Program => "program",
+            Self::Firmware => "firmware",
         }
     }
 }
@@ -75,7 +78,7 @@ impl Library {
 
     /// Why `driver` cannot run `scenario`, if it cannot.
     pub fn unsupported(&self, driver: Driver, scenario: &str) -> Option<&str> {
-        let row = self.unsupported.iter().find(|(name, by, _)| name == scenario && by == driver.name());
+        let row = self.unsupported.iter().find(|(name, by, _)| covers(name, scenario) && by == driver.name());
         row.map(|(_, _, reason)| reason.as_str())
     }
 
@@ -87,7 +90,7 @@ impl Library {
     /// Scenario by scenario what it proves, who runs it, and why not.
     pub fn table(&self) -> String {
         let width = self.scenarios.iter().map(|s| s.name.len()).max().unwrap_or(0);
-        let mut table = format!("{:width$}  core  program  tutorial  proves\n", "scenario");
+        let mut table = format!("{:width$}  core  program  firmware  tutorial  proves\n", "scenario");
         let mut notes = String::new();
         for scenario in &self.scenarios {
             let runs = |driver| if self.unsupported(driver, &scenario.name).is_some() { "-" } else { "yes" };
@@ -98,10 +101,11 @@ impl Library {
             };
             let proves: Vec<_> = scenario.proves.iter().map(ToString::to_string).collect();
             table += &format!(
-                "{:width$}  {:4}  {:7}  {:8}  {}\n",
+                "{:width$}  {:4}  {:7}  {:8}  {:8}  {}\n",
                 scenario.name,
                 runs(Driver::Core),
                 runs(Driver::Program),
+                runs(Driver::Firmware),
                 tutorial,
                 proves.join(", ")
             );
@@ -118,7 +122,7 @@ impl Library {
     fn check(self) -> Result<Self, String> {
         let listed = self.unsupported.iter().map(|(name, ..)| name);
         for name in listed.chain(self.tutorial.iter().map(|(name, _)| name)) {
-            if !self.scenarios.iter().any(|scenario| scenario.name == *name) {
+            if !self.scenarios.iter().any(|scenario| covers(name, &scenario.name)) {
                 return Err(format!("UNSUPPORTED or TUTORIAL names `{name}`, but there is no such scenario"));
             }
         }
@@ -128,6 +132,11 @@ impl Library {
             None => Ok(self),
         }
     }
+}
+
+/// Whether a row for `name` is about `scenario`: a name, or the start of some and a `*`.
+fn covers(name: &str, scenario: &str) -> bool {
+    name.strip_suffix('*').map_or(name == scenario, |start| scenario.starts_with(start))
 }
 
 fn folder() -> PathBuf {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use uartbridge_tests::firmware::{FirmwareWorld, Images};
 use uartbridge_tests::program::{ProgramWorld, build};
 use uartbridge_tests::scenario::{Proof, Scenario};
 use uartbridge_tests::sim::{Profile, SimWorld};
@@ -40,6 +41,18 @@ fn suite(library: Library) -> Conclusion {
     if !arguments.list && arguments.filter.is_none() {
         println!("\n{}", library.table());
     }
+    let images = match Images::find() {
+        Ok(images) => images.map(|images| &*Box::leak(Box::new(images))),
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(1);
+        }
+    };
+    if images.is_none() {
+        println!(
+            "firmware:: is left out: it needs qemu-system-arm, and images by `cargo xtask firmware build`"
+        );
+    }
     let mut trials = vec![
         Trial::test("suite::every_row_and_failure_has_a_scenario", || complete(library)),
         Trial::test("suite::the_same_seed_gives_the_same_run", || deterministic(library)),
@@ -50,6 +63,12 @@ fn suite(library: Library) -> Conclusion {
         }
         if library.unsupported(Driver::Program, &scenario.name).is_none() {
             trials.push(Trial::test(format!("program::{}", scenario.name), || on_program(scenario)));
+        }
+        if let Some(images) = images
+            && library.unsupported(Driver::Firmware, &scenario.name).is_none()
+        {
+            trials
+                .push(Trial::test(format!("firmware::{}", scenario.name), || on_firmware(scenario, images)));
         }
         if let Some(verdict) = library.tutorial(&scenario.name) {
             let test = || on_tutorial(scenario, verdict);
@@ -83,6 +102,11 @@ fn on_program(scenario: &Scenario) -> Result<(), Failed> {
     static PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(build);
     let program = PROGRAM.as_ref().map_err(|error| error.clone())?;
     let mut world = ProgramWorld::new(scenario, program)?;
+    run(scenario, &mut world).map_err(|failure| place(scenario, &failure).into())
+}
+
+fn on_firmware(scenario: &Scenario, images: &Images) -> Result<(), Failed> {
+    let mut world = FirmwareWorld::new(scenario, images)?;
     run(scenario, &mut world).map_err(|failure| place(scenario, &failure).into())
 }
 

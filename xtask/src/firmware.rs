@@ -134,6 +134,14 @@ pub(crate) fn host(verb: &str, words: &[OsString]) -> Result<()> {
     step::run(command.args(words))
 }
 
+/// The folder of the images.
+///
+/// # Errors
+/// The target directory is unknown.
+pub(crate) fn images() -> Result<PathBuf> {
+    Ok(target_dir()?.join(target::CORTEX_M3).join("release"))
+}
+
 /// Where the images come to lie; `firmware/host` looks there.
 fn target_dir() -> Result<PathBuf> {
     Ok(step::target_dir()?.join("firmware"))

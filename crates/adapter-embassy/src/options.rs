@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use embedded_hal::digital::OutputPin;
-use uartbridge_core::{Duration, LinkState, Sleep, Step};
+use uartbridge_core::{Duration, LinkState, Sleep, Stats, Step};
 
 use crate::log::{Log, Said, Silent};
 use crate::uart::NoPin;
@@ -32,6 +32,11 @@ pub trait Board {
 
     /// The loop has come round: feeds the watchdog.
     fn feed(&mut self) {}
+
+    /// What the bridge has done since it was made; told as often as the watchdog is fed.
+    fn counters(&mut self, stats: &Stats) {
+        let _ = stats;
+    }
 
     /// The loop is about to wait.
     fn sleep(&mut self, sleep: &Sleep) {

@@ -204,6 +204,7 @@ where
         if self.pace.feed_every.as_micros() > 0 && self.feed_at <= self.now {
             self.feed_at = self.now + self.pace.feed_every;
             self.board.feed();
+            self.board.counters(&self.bridge.stats());
         }
         if !self.stopping && self.board.stops() {
             self.stopping = true;

@@ -17,6 +17,10 @@ use crate::qmp::Qmp;
 
 /// QEMU's name for the board's network.
 pub(crate) const CABLE: &str = "n0";
+/// What leads every packet into nowhere while it is on.
+const HOLE: &str = "hole";
+/// The same for what the board sends alone.
+const MUTE: &str = "mute";
 /// Where the image expects fresh randomness: the start of the RAM that it does not use.
 const SEED_ADDRESS: &str = "0x21000000";
 /// How long QEMU may take to start on a machine that is busy.
@@ -119,6 +123,29 @@ impl Machine {
         path.map(PathBuf::from).context("QEMU names no pty")
     }
 
+    /// From now on every packet on the cable vanishes, both ways, and nobody is told; or no more.
+    ///
+    /// # Errors
+    /// As [`Qmp::execute`].
+    pub fn black_hole(&mut self, on: bool) -> Result<()> {
+        self.filter(HOLE, on)
+    }
+
+    /// From now on what the board sends vanishes, and what is sent to it arrives; or no more.
+    ///
+    /// # Errors
+    /// As [`Qmp::execute`].
+    pub fn mute(&mut self, on: bool) -> Result<()> {
+        self.filter(MUTE, on)
+    }
+
+    fn filter(&mut self, name: &str, on: bool) -> Result<()> {
+        let status = if on { "on" } else { "off" };
+        let path = format!("/objects/{name}");
+        let arguments = serde_json::json!({ "path": path, "property": "status", "value": status });
+        self.qmp.execute("qom-set", arguments).map(drop)
+    }
+
     /// The socket for a debugger.
     pub fn debugger(&self) -> PathBuf {
         self.folder.join("gdb")
@@ -178,6 +205,12 @@ fn command(folder: &Path, plan: &Plan<'_>) -> Command {
     command.args(["-M", "mps2-an385", "-display", "none", "-monitor", "none"]);
     command.args(["-semihosting-config", "enable=on,target=native"]);
     command.args(["-nic", &format!("user,model=lan9118,id={CABLE}")]);
+    command.args(["-chardev", "null,id=nowhere", "-chardev", "null,id=nothing"]);
+    // The network's side of the cable: it receives what the board sends.
+    for (name, queue, nowhere) in [(HOLE, "all", "nowhere"), (MUTE, "rx", "nothing")] {
+        let filter = format!("filter-redirector,id={name},netdev={CABLE},queue={queue},outdev={nowhere}");
+        command.args(["-object", &format!("{filter},status=off")]);
+    }
     command.args(["-chardev", &format!("socket,id=control,path={}", file("qmp"))]);
     command.args(["-mon", "chardev=control,mode=control"]);
     command.args(["-device", &format!("loader,file={},addr={SEED_ADDRESS},force-raw=on", file("seed"))]);

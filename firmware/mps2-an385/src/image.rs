@@ -2,7 +2,7 @@
 
 use embassy_net::tcp::TcpSocket;
 use static_cell::{ConstStaticCell, StaticCell};
-use uartbridge_core::{Bridge, Duration, LineErrors, Step};
+use uartbridge_core::{Bridge, Duration, LineErrors, Stats, Step};
 use uartbridge_embassy::log::{Defmt, Log, Said};
 use uartbridge_embassy::options::{Board, Pace};
 #[cfg(feature = "udp")]
@@ -11,6 +11,7 @@ use uartbridge_embassy::sock::{Peer, TcpBuffers};
 use uartbridge_embassy::uart::{Buffered, Classify, Halves};
 use uartbridge_firmware_config::{MAX_PEERS, Settings, Transport};
 
+use crate::counters;
 use crate::fault::{self, restart};
 use crate::uart::{Overruns, UartRx, UartTx};
 use crate::watchdog::{FEED, Watchdog};
@@ -115,6 +116,10 @@ impl Board for Loop {
 
     fn feed(&mut self) {
         self.watchdog.feed();
+    }
+
+    fn counters(&mut self, stats: &Stats) {
+        counters::publish(stats);
     }
 
     fn recover(&mut self, step: Step) {

@@ -8,6 +8,7 @@ use defmt_semihosting as _;
 
 mod board;
 mod clock;
+mod counters;
 mod executor;
 mod fault;
 mod flash;

@@ -1,33 +1,29 @@
-//! The real program on a real pty and real sockets. One thread, one `poll(2)`: every wait is for an event.
+//! The real program on a real pty and real sockets.
 
-mod device;
+pub(crate) mod device;
+pub(crate) mod live;
 mod open;
 mod peer;
+pub(crate) mod peers;
 mod process;
 mod udp;
 
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-use crate::scenario::{Address, DeviceAct, NetworkAct, Payload, PeerAct, Scenario, Transport};
+use crate::scenario::{Address, NetworkAct, Scenario, Transport};
 use crate::tls::{Calendar, Credentials};
 use crate::world::{Act, Observed, Queue, World};
 use device::Device;
-use peer::TcpPeer;
+use live::{Interest, LOOK, Live};
+use peers::Peers;
 use process::Process;
-use udp::UdpPeer;
 
 pub use process::build;
 
-/// The longest wait between two looks at the clock.
-const LOOK: Duration = Duration::from_millis(250);
 /// The first peer's port; outside the range from which the kernel takes ports by itself.
 const PORT: u16 = 4000;
 
@@ -46,23 +42,13 @@ pub struct ProgramWorld {
     observed: Observed,
 }
 
-#[derive(Debug)]
-enum Peers {
-    Tcp(Vec<TcpPeer>),
-    Udp(Vec<UdpPeer>),
-}
-
-/// A descriptor, and what to wait for on it.
-type Interest<'a> = (BorrowedFd<'a>, PollFlags);
-
 impl ProgramWorld {
     /// A pty and listening peers for `scenario`, all of them its own; `program` is where [`build`] found it.
     ///
     /// # Errors
     /// What the system refuses.
     pub fn new(scenario: &Scenario, program: &Path) -> Result<Self, String> {
-        static WORLDS: AtomicU8 = AtomicU8::new(0);
-        let nth = WORLDS.fetch_add(1, Ordering::Relaxed);
+        let nth = next_world();
         let folder = std::env::temp_dir().join(format!("uartbridge-{}-{nth}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let places: Vec<_> = (0..scenario.peers).map(|index| place(scenario, index, nth)).collect();
@@ -75,24 +61,8 @@ impl ProgramWorld {
             Some(credentials) => credentials.query(&folder)?,
             None => String::new(),
         };
-        let peers = match scenario.transport {
-            Transport::Udp => places
-                .iter()
-                .enumerate()
-                .map(|(index, place)| UdpPeer::new(index, place.at))
-                .collect::<io::Result<_>>()
-                .map(Peers::Udp),
-            Transport::Tcp | Transport::TcpListen => {
-                let calls = scenario.transport == Transport::TcpListen;
-                places
-                    .iter()
-                    .enumerate()
-                    .map(|(index, place)| TcpPeer::new(index, place.at, calls, credentials.clone()))
-                    .collect::<io::Result<_>>()
-                    .map(Peers::Tcp)
-            }
-        };
-        let peers = peers.map_err(|error| format!("cannot open a peer's socket: {error}"))?;
+        let peers =
+            Peers::new(scenario.transport, places.iter().map(|place| place.at), credentials.as_ref())?;
         let device =
             Device::new(folder.join("tty")).map_err(|error| format!("cannot make a pty: {error}"))?;
         let uart = format!("serial://{}?baud={}", folder.join("tty").display(), scenario.world.baud);
@@ -114,90 +84,41 @@ impl ProgramWorld {
         })
     }
 
-    /// Waits for something to happen, for at most `limit`, and takes note of it.
-    fn pump(&mut self, limit: Duration) -> Result<(), String> {
-        let mut interests: Vec<Interest<'_>> = self.device.interests();
-        match &self.peers {
-            Peers::Tcp(peers) => interests.extend(peers.iter().flat_map(TcpPeer::interests)),
-            Peers::Udp(peers) => interests.extend(peers.iter().map(UdpPeer::interest)),
+    fn network(&mut self, act: NetworkAct) -> Result<(), String> {
+        match act {
+            NetworkAct::BlackHole => self.peers.black_hole(true),
+            NetworkAct::Heals => self.peers.black_hole(false),
+            NetworkAct::LosesAcks | NetworkAct::IpLost | NetworkAct::IpReady => {
+                Err("this needs a network namespace".into())
+            }
         }
+    }
+}
+
+impl Live for ProgramWorld {
+    fn interests(&self) -> Vec<Interest<'_>> {
+        let mut interests = self.device.interests();
+        interests.extend(self.peers.interests());
         interests.extend(self.process.iter().flat_map(Process::interests));
-        let mut fds: Vec<_> = interests.iter().map(|(fd, flags)| PollFd::new(fd, *flags)).collect();
-        let timeout = Timespec::try_from(limit).map_err(|error| error.to_string())?;
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(format!("poll: {error}")),
-        }
-        self.look()
+        interests
     }
 
-    /// Takes note of all that has happened.
     fn look(&mut self) -> Result<(), String> {
         let observed = &mut self.observed;
         observed.now = self.started.elapsed();
         self.device.turn(observed).map_err(|error| format!("the pty: {error}"))?;
-        match &mut self.peers {
-            Peers::Tcp(peers) => {
-                for peer in peers.iter_mut() {
-                    peer.turn(observed).map_err(|error| format!("a peer: {error}"))?;
-                }
-            }
-            Peers::Udp(peers) => {
-                for peer in peers.iter_mut() {
-                    peer.turn(observed).map_err(|error| format!("a peer: {error}"))?;
-                }
-            }
-        }
+        self.peers.turn(observed)?;
         if let Some(process) = &mut self.process {
             process.turn(observed)?;
             let port = process.connected_port();
             let index = self.ports.iter().position(|&peer| Some(peer) == port);
-            observed.connected = index.filter(|&index| match &self.peers {
-                Peers::Tcp(peers) => peers.get(index).is_some_and(TcpPeer::has_connection),
-                Peers::Udp(_) => true,
-            });
+            observed.connected = index.filter(|&index| self.peers.may_be_connected(index));
         }
         Ok(())
     }
 
-    fn peer(&mut self, index: usize, act: &PeerAct) -> Result<(), String> {
-        let observed = &mut self.observed;
-        match &mut self.peers {
-            Peers::Tcp(peers) => peers[index].act(act, observed).map_err(|error| error.to_string()),
-            Peers::Udp(peers) => match act {
-                PeerAct::Sends(Payload::Bytes(bytes)) => {
-                    peers[index].send(bytes, observed).map_err(|error| error.to_string())
-                }
-                PeerAct::Sends(Payload::Records(_))
-                | PeerAct::Floods
-                | PeerAct::StopsSending
-                | PeerAct::Closes
-                | PeerAct::HalfCloses
-                | PeerAct::Resets
-                | PeerAct::Refuses
-                | PeerAct::Listens
-                | PeerAct::Stalls
-                | PeerAct::ReadsAgain
-                | PeerAct::Trickles
-                | PeerAct::ClosesMidRecord
-                | PeerAct::ClosesUnannounced
-                | PeerAct::Tls(_) => Err("a UDP peer of this driver only sends texts".into()),
-            },
-        }
-    }
-
-    fn network(&mut self, act: NetworkAct) -> Result<(), String> {
-        let Peers::Tcp(peers) = &mut self.peers else {
-            return Err("this driver has no faults for UDP".into());
-        };
-        let black_hole = match act {
-            NetworkAct::BlackHole => true,
-            NetworkAct::Heals => false,
-            NetworkAct::LosesAcks | NetworkAct::IpLost | NetworkAct::IpReady => {
-                return Err("this needs a network namespace".into());
-            }
-        };
-        peers.iter_mut().try_for_each(|peer| peer.black_hole(black_hole)).map_err(|error| error.to_string())
+    fn seen(&self) -> &Observed {
+        &self.observed
     }
 }
 
@@ -217,11 +138,10 @@ impl World for ProgramWorld {
 
     fn act(&mut self, act: &Act) -> Result<(), String> {
         match act {
-            Act::Device(DeviceAct::LineError) => return Err("a pty has no line errors".into()),
             Act::Device(act) => {
                 self.device.act(act, &mut self.observed).map_err(|error| error.to_string())?
             }
-            Act::Peer(peer, act) => self.peer(*peer, act)?,
+            Act::Peer(peer, act) => self.peers.act(*peer, act, &mut self.observed)?,
             Act::Network(act) => self.network(*act)?,
             Act::Stop => self.process.as_mut().ok_or("the bridge has not started")?.terminate()?,
             Act::Hang => self.process.as_ref().ok_or("the bridge has not started")?.freeze()?,
@@ -231,18 +151,7 @@ impl World for ProgramWorld {
     }
 
     fn wait(&mut self, limit: Duration, done: &mut dyn FnMut(&Observed) -> bool) -> Result<bool, String> {
-        let until = Instant::now() + limit;
-        loop {
-            self.look()?;
-            if done(&self.observed) {
-                return Ok(true);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            self.pump(left.min(LOOK))?;
-        }
+        self.until(limit, done)
     }
 
     fn observed(&self) -> &Observed {
@@ -265,9 +174,8 @@ impl World for ProgramWorld {
         }
     }
 
-    /// Somebody else may be using this machine.
     fn patience(&self, within: Duration) -> Duration {
-        within * 3 + Duration::from_secs(10)
+        live::patience(within)
     }
 
     fn history(&mut self) -> String {
@@ -276,18 +184,25 @@ impl World for ProgramWorld {
     }
 }
 
+/// Which world of this process it is: each has peers of its own.
+pub(crate) fn next_world() -> u8 {
+    static WORLDS: AtomicU8 = AtomicU8::new(0);
+    WORLDS.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Where a peer is.
-struct Place {
+#[derive(Debug)]
+pub(crate) struct Place {
     /// As the program is told, without settings.
-    url: String,
+    pub(crate) url: String,
     /// As its certificate says.
     host: String,
-    at: SocketAddr,
+    pub(crate) at: SocketAddr,
 }
 
 /// Every scenario has an IPv4 address to itself, or where that cannot be, ports: none is shared, and none taken by another
 /// while nobody listens on it.
-fn place(scenario: &Scenario, index: usize, nth: u8) -> Place {
+pub(crate) fn place(scenario: &Scenario, index: usize, nth: u8) -> Place {
     let pid = std::process::id();
     let port = PORT
         + index as u16

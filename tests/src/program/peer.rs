@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use socket2::{Domain, Socket, Type};
 
-use super::Interest;
+use super::live::Interest;
 use super::open::{Ends, Open, drop_all};
 use crate::records::Records;
 use crate::scenario::tls::{Handshake, TlsAct};
@@ -28,7 +28,7 @@ const WINDOW: usize = 64 * 1024;
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
-pub(super) struct TcpPeer {
+pub(crate) struct TcpPeer {
     index: usize,
     address: SocketAddr,
     listener: Option<Socket>,

@@ -10,7 +10,7 @@ use rustix::event::PollFlags;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use super::Interest;
+use super::live::Interest;
 use crate::world::Observed;
 
 /// How much of what it said is shown when a scenario fails.

@@ -6,11 +6,11 @@ use std::os::fd::AsFd;
 
 use rustix::event::PollFlags;
 
-use super::Interest;
+use super::live::Interest;
 use crate::world::Observed;
 
 #[derive(Debug)]
-pub(super) struct UdpPeer {
+pub(crate) struct UdpPeer {
     index: usize,
     socket: UdpSocket,
     bridge: Option<SocketAddr>,
