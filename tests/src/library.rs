@@ -109,11 +109,9 @@ impl Library {
                 tutorial,
                 proves.join(", ")
             );
-            for driver in Driver::ALL {
-                if let Some(reason) = self.unsupported(driver, &scenario.name) {
-                    notes += &format!("{} cannot run {}: {reason}\n", driver.name(), scenario.name);
-                }
-            }
+        }
+        for (name, by, reason) in &self.unsupported {
+            notes += &format!("{by} cannot run {name}: {reason}\n");
         }
         format!("{table}\n{notes}")
     }
