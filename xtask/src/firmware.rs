@@ -68,7 +68,8 @@ pub(crate) fn build() -> Result<()> {
         step::run(&mut target::cargo(way, &step::root().join(BOARD), "build", &[&common, arguments].concat()))
     };
     image(&["--bin", "plain", "--bin", "core", "--bin", "empty"])?;
-    image(&["--bin", "udp", "--features", "udp"])
+    image(&["--bin", "udp", "--features", "udp"])?;
+    image(&["--bin", "tls", "--features", "tls"])
 }
 
 /// Paths in panics start at a crate, wherever cargo keeps it: an image is the same from every machine, and smaller.

@@ -177,6 +177,7 @@ impl<S: Side> Session<S> {
             plain,
             taken: 0,
             pending: &mut self.pending,
+            received: self.received.len(),
             data: false,
         };
         let (discard, next) = self.engine.step(self.received.held_mut(input), &mut sink);
@@ -197,6 +198,7 @@ impl<S: Side> Session<S> {
             plain: &mut [],
             taken: 0,
             pending: &mut self.pending,
+            received: 0,
             data: false,
         };
         self.engine.flush(&mut sink);

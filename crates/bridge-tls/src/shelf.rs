@@ -16,6 +16,8 @@ pub(crate) struct Shelf<'a> {
     pub(crate) taken: usize,
     /// Plaintext that found no room in `plain`, of which `taken` bytes are filled.
     pub(crate) pending: &'a mut Vec<u8>,
+    /// Bytes of ciphertext that were received and not yet decrypted: no more plaintext than that can come now.
+    pub(crate) received: usize,
     /// Whether there was plaintext at all.
     pub(crate) data: bool,
 }
@@ -43,6 +45,10 @@ impl Sink for Shelf<'_> {
         let count = room.len().min(bytes.len());
         room[..count].copy_from_slice(&bytes[..count]);
         self.taken += count;
+        if count < bytes.len() && self.pending.is_empty() {
+            // For all that can follow before the reader comes: growing step by step takes up to three times the memory.
+            self.pending.reserve_exact(self.received);
+        }
         self.pending.extend_from_slice(&bytes[count..]);
         self.data |= !bytes.is_empty();
     }

@@ -34,6 +34,11 @@ pub fn run(begin: impl FnOnce(Spawner, Board)) -> ! {
     meter::start();
     clock::start();
     let (why, starts) = fault::why_started();
+    #[cfg(feature = "tls")]
+    {
+        crate::heap::start();
+        crate::entropy::start(starts);
+    }
     defmt::info!("uartbridge {=str}, started by {}", env!("CARGO_PKG_VERSION"), why);
     static SETTINGS: StaticCell<Settings<'static>> = StaticCell::new();
     let settings: &'static Settings<'static> = match flash::settings() {

@@ -4,14 +4,21 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
 
+#[cfg(feature = "tls")]
+extern crate alloc;
+
 use defmt_semihosting as _;
 
 mod board;
 mod clock;
 mod counters;
+#[cfg(feature = "tls")]
+mod entropy;
 mod executor;
 mod fault;
 mod flash;
+#[cfg(feature = "tls")]
+mod heap;
 pub mod image;
 mod lan9118;
 pub mod map;
@@ -19,6 +26,8 @@ mod meter;
 mod reg;
 mod ring;
 mod timer;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod uart;
 mod watchdog;
 

@@ -5,6 +5,7 @@ mod gdb;
 pub(crate) mod peer;
 mod plain;
 mod stream;
+pub(crate) mod tls;
 mod watchdog;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,9 @@ use clap::Args;
 pub(crate) struct Options {
     /// Only the tests whose names contain this
     filter: Option<String>,
+    /// Print the boards' logs as they come
+    #[arg(long)]
+    log: bool,
 }
 
 /// A test: its name, which is what it shows, and how it does.
@@ -27,6 +31,8 @@ const TESTS: &[Test] = &[
     ("a bridge that hangs is reset by the watchdog", watchdog::resets_a_hung_bridge),
     ("cable pulled ten times in mid-stream, no byte lost", plain::cable_pulled_ten_times),
     ("server absent for 30 s, nothing lost", plain::server_absent),
+    ("TLS: verified on both sides, by openssl s_server", tls::mutual),
+    ("TLS: wrong certificates are refused, and nothing is lost", tls::refused),
     ("UDP: a burst is a datagram, both ways", plain::udp_datagrams),
     ("a configuration that cannot work is told", configuration::is_told),
     ("an address of its own, and a peer by name", configuration::static_address),
@@ -37,6 +43,7 @@ const TESTS: &[Test] = &[
 /// # Errors
 /// Some have failed; each has said why.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    peer::LOG.store(options.log, Ordering::Relaxed);
     let wanted = |name: &str| options.filter.as_deref().is_none_or(|part| name.contains(part));
     let tests: Vec<_> = TESTS.iter().filter(|(name, _)| wanted(name)).collect();
     let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));

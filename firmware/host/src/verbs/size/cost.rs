@@ -1,17 +1,20 @@
 //! What a running image costs: stack, and instructions a byte, counted by QEMU's `-icount`.
 
+use std::fs::File;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use uartbridge_firmware_config::{Settings, Tls, Transport};
 use uartbridge_firmware_host::{Image, Machine, Plan, Serial};
 
 use super::{Figure, stack};
 use crate::verbs::image;
 use crate::verbs::test::peer::{PATIENCE, Peer, settings};
+use crate::verbs::test::tls::{self, Certificates, Server};
 
 /// Each instruction takes 2^6 ns: 15.6 million a second, a Cortex-M3 at the board's 25 MHz in all likelihood.
 const SHIFT: u8 = 6;
@@ -30,45 +33,94 @@ struct Rig<'i> {
     image: &'i Image,
     board: Machine,
     uart: UnixStream,
-    socket: TcpStream,
+    /// The peer's end, whatever it is.
+    socket: File,
+    /// What the server is, for as long as it is needed.
+    _server: Option<(Server, Certificates)>,
 }
 
-/// Stack and instructions.
+/// Stack, heap and instructions of the images.
 ///
 /// # Errors
-/// The board does not run as it should.
-pub(super) fn measure(name: &str) -> Result<Vec<Figure>> {
-    let image = image(name)?;
-    let peer = Peer::new()?;
-    let place = peer.for_board();
-    let settings = settings(&place);
-    let plan = Plan {
-        image: &image,
-        settings: &settings,
-        serial: Serial::Socket,
-        icount: Some(SHIFT),
-        debugger: false,
-    };
-    let mut board = Machine::start(&plan, |_| {})?;
-    let socket = peer.accept()?;
-    let uart = board.uart.take().context("the UART")?;
-    uart.set_read_timeout(Some(PATIENCE))?;
-    let mut rig = Rig { image: &image, board, uart, socket };
-    // Whatever a connection does at its start is over.
-    sleep(Duration::from_secs(2));
-    let idle = rig.idle()?;
-    let up = rig.up(idle)?;
-    let down = rig.down(idle)?;
-    rig.flood()?;
-    let stack = stack::high_water(&mut rig.board, rig.image)?;
-    let sizes = image.sizes()?;
-    Ok(vec![
-        (format!("{name}: stack at most, bytes"), stack),
-        (format!("{name}: RAM at most, bytes"), sizes.data + sizes.bss + stack),
-        (format!("{name}: instructions a second, idle"), idle),
-        (format!("{name}: instructions a byte up"), up),
-        (format!("{name}: instructions a byte down"), down),
-    ])
+/// A board does not run as it should.
+pub(super) fn measure() -> Result<Vec<Figure>> {
+    let (plain, tls) = (image("plain")?, image("tls")?);
+    let (mut figures, start_plain) = Rig::plain(&plain)?.figures("plain")?;
+    let (more, start_tls) = Rig::tls(&tls)?.figures("tls")?;
+    figures.extend(more);
+    // Both have started, and connected; only one has shaken hands.
+    figures.push(("tls: instructions a handshake".into(), start_tls.saturating_sub(start_plain)));
+    Ok(figures)
+}
+
+impl<'i> Rig<'i> {
+    fn plain(image: &'i Image) -> Result<Self> {
+        let peer = Peer::new()?;
+        let place = peer.for_board();
+        let board = counted(image, &settings(&place))?;
+        let socket = OwnedFd::from(peer.accept()?);
+        Self::new(image, board, socket, None)
+    }
+
+    fn tls(image: &'i Image) -> Result<Self> {
+        let certificates = Certificates::new("size")?;
+        let port = tls::free_port()?;
+        let server = Server::start(port, &certificates, &certificates)?;
+        let place = format!("10.0.2.2:{port}");
+        let (ca, certificate, key) = certificates.client()?;
+        let settings = Settings {
+            transport: Transport::Tls,
+            tls: Tls { authorities: &ca, certificates: &certificate, key: &key },
+            ..settings(&place)
+        };
+        let mut board = counted(image, &settings)?;
+        board.log.wait("connected to", PATIENCE)?;
+        let socket = OwnedFd::from(server.data.try_clone()?);
+        Self::new(image, board, socket, Some((server, certificates)))
+    }
+
+    fn new(
+        image: &'i Image,
+        mut board: Machine,
+        socket: OwnedFd,
+        server: Option<(Server, Certificates)>,
+    ) -> Result<Self> {
+        let uart = board.uart.take().context("the UART")?;
+        uart.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { image, board, uart, socket: File::from(socket), _server: server })
+    }
+
+    /// What the board costs, and the instructions of its start.
+    fn figures(mut self, name: &str) -> Result<(Vec<Figure>, u64)> {
+        // Whatever a connection does at its start is over.
+        sleep(Duration::from_secs(2));
+        let start = self.spent()?;
+        let idle = self.idle()?;
+        let up = self.up(idle)?;
+        let down = self.down(idle)?;
+        self.flood()?;
+        let stack = stack::high_water(&mut self.board, self.image)?;
+        let sizes = self.image.sizes()?;
+        let mut figures = vec![
+            (format!("{name}: stack at most, bytes"), stack),
+            (format!("{name}: RAM at most, bytes"), sizes.data + sizes.bss + stack),
+            (format!("{name}: instructions a second, idle"), idle),
+            (format!("{name}: instructions a byte up"), up),
+            (format!("{name}: instructions a byte down"), down),
+        ];
+        if let Ok(peak) = self.image.symbol("HEAP_PEAK") {
+            let peak = self.board.memory(peak.address, 4)?;
+            let peak = u32::from_le_bytes(peak.try_into().ok().context("the heap's peak")?);
+            figures.push((format!("{name}: heap at most, bytes"), peak.into()));
+        }
+        Ok((figures, start))
+    }
+}
+
+/// A board whose instructions are counted.
+fn counted(image: &Image, settings: &Settings<'_>) -> Result<Machine> {
+    let plan = Plan { image, settings, serial: Serial::Socket, icount: Some(SHIFT), debugger: false };
+    Machine::start(&plan, |_| {})
 }
 
 impl Rig<'_> {

@@ -2,12 +2,16 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use uartbridge_core::{Backoff, Config};
 use uartbridge_firmware_config::Settings;
 use uartbridge_firmware_host::{Image, Machine, Plan, Serial};
+
+/// Whether boards' logs are shown.
+pub(crate) static LOG: AtomicBool = AtomicBool::new(false);
 
 /// What anything may take on a machine that others are using.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,6 +61,7 @@ impl Peer {
         let (socket, _) = self.listener.accept().context("accepting the board's connection")?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
         Ok(Some(socket))
     }
 }
@@ -80,7 +85,12 @@ pub(crate) fn board(image: &Image, settings: &Settings<'_>) -> Result<Machine> {
 /// As [`board`], with a door for a debugger.
 pub(crate) fn start(image: &Image, settings: &Settings<'_>, debugger: bool) -> Result<Machine> {
     let plan = Plan { image, settings, serial: Serial::Socket, icount: None, debugger };
-    Machine::start(&plan, |_| {})
+    let shows = LOG.load(Ordering::Relaxed);
+    Machine::start(&plan, move |line| {
+        if shows {
+            eprintln!("{line}");
+        }
+    })
 }
 
 /// Reads until `want` bytes are there.

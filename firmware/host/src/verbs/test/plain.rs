@@ -22,6 +22,7 @@ const MEBIBYTE: usize = 1024 * 1024;
 fn uart_of(board: &Machine) -> Result<UnixStream> {
     let uart = board.uart.as_ref().context("the board has no UART")?.try_clone()?;
     uart.set_read_timeout(Some(PATIENCE))?;
+    uart.set_write_timeout(Some(PATIENCE))?;
     Ok(uart)
 }
 
@@ -29,31 +30,34 @@ pub(super) fn a_mebibyte_each_way() -> Result<()> {
     let peer = Peer::new()?;
     let place = peer.for_board();
     let board = board(&image("plain")?, &settings(&place))?;
-    both_ways(&board, peer.accept()?, MEBIBYTE)
+    let (up, down) = (noise(MEBIBYTE, 1), noise(MEBIBYTE, 2));
+    both_ways(&board, peer.accept()?, (&up, &up), &down)
 }
 
-/// `len` bytes each way at once, compared.
+/// Streams both ways at once, and compares. `up` is what the device sends, and what the peer is to get, which may begin
+/// with what the device has sent before.
 pub(super) fn both_ways(
     board: &Machine,
     socket: impl Read + Write + Send + Clonable,
-    len: usize,
+    up: (&[u8], &[u8]),
+    down: &[u8],
 ) -> Result<()> {
-    let (up, down) = (noise(len, 1), noise(len, 2));
     let (mut uart_in, mut uart_out) = (uart_of(board)?, uart_of(board)?);
     let (mut socket_in, mut socket_out) = (socket.another()?, socket);
     let (got_up, got_down) = thread::scope(|scope| {
-        let sends_up = scope.spawn(|| uart_out.write_all(&up));
-        let sends_down = scope.spawn(|| socket_out.write_all(&down));
-        let got_up = scope.spawn(|| read_exactly(&mut socket_in, len));
-        let got_down = read_exactly(&mut uart_in, len);
+        let sends_up = scope.spawn(|| uart_out.write_all(up.0));
+        let sends_down = scope.spawn(|| socket_out.write_all(down));
+        let got_up = scope.spawn(|| read_exactly(&mut socket_in, up.1.len()));
+        let got_down = read_exactly(&mut uart_in, down.len());
         let got_up = got_up.join().map_err(|_| anyhow!("the peer's reader has panicked"));
+        // What they could not send shows in what was not received.
         let _ = (sends_up.join(), sends_down.join());
         (got_up, got_down)
     });
     let got_up = got_up?.context("uplink")?;
     let got_down = got_down.context("downlink")?;
-    ensure!(got_up == up, "uplink: {}", difference(&got_up, &up));
-    ensure!(got_down == down, "downlink: {}", difference(&got_down, &down));
+    ensure!(got_up == up.1, "uplink: {}", difference(&got_up, up.1));
+    ensure!(got_down == down, "downlink: {}", difference(&got_down, down));
     Ok(())
 }
 
@@ -63,6 +67,12 @@ pub(super) trait Clonable: Sized {
 }
 
 impl Clonable for TcpStream {
+    fn another(&self) -> Result<Self> {
+        Ok(self.try_clone()?)
+    }
+}
+
+impl Clonable for UnixStream {
     fn another(&self) -> Result<Self> {
         Ok(self.try_clone()?)
     }
