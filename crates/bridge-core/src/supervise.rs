@@ -24,29 +24,68 @@ pub(crate) struct Watch {
     nags: u8,
     /// A question is to be asked.
     pub(crate) ask: bool,
+    /// A greeting or a heartbeat is written, and `own_end` not acknowledged. The ring does not know of such bytes.
+    own: bool,
+    /// The total whose acknowledgement is awaited while `own`, its low 32 bits.
+    own_end: u32,
     /// Who would answer it.
     pub(crate) acks: Acks,
 }
 
 impl Watch {
     pub(crate) const fn new(now: Instant, acks: Acks) -> Self {
-        Self { heard: now, progress: now, asked: now, unasked: 0, nags: 0, ask: false, acks }
+        Self {
+            heard: now,
+            progress: now,
+            asked: now,
+            unasked: 0,
+            nags: 0,
+            ask: false,
+            own: false,
+            own_end: 0,
+            acks,
+        }
     }
 
-    /// The first bytes of an idle stream were written.
-    pub(crate) const fn outstanding(&mut self, now: Instant) {
-        self.progress = now;
-        self.asked = now;
+    /// Bytes of the ring are about to be in flight.
+    pub(crate) fn outstanding(&mut self, now: Instant, up: &Ring) {
+        if !self.awaits(up) {
+            self.progress = now;
+            self.asked = now;
+        }
+    }
+
+    /// A greeting or a heartbeat was written, up to the connection's byte number `total`.
+    pub(crate) fn own_outstanding(&mut self, now: Instant, up: &Ring, total: u64) {
+        if self.acks == Acks::Peer {
+            self.outstanding(now, up);
+            if !self.own {
+                (self.own, self.own_end) = (true, total as u32);
+            }
+        }
+    }
+
+    /// The peer has `total` of the `written` bytes; whether own bytes were among those that it did not have before.
+    pub(crate) const fn own_acked(&mut self, total: u64, written: u64) -> bool {
+        let news = self.own && (total as u32).wrapping_sub(self.own_end) as i32 >= 0;
+        if news {
+            self.own = total < written;
+            self.own_end = written as u32;
+        }
+        news
+    }
+
+    /// Whether bytes are on their way that the peer has not acknowledged.
+    const fn awaits(&self, up: &Ring) -> bool {
+        self.own || up.in_flight() > 0
     }
 
     /// When to ask next, if something is in flight; `urgent` if the ring is short of room or the connection is ending.
     pub(crate) fn query_deadline(&self, config: &Supervise, up: &Ring, urgent: bool) -> Instant {
-        match up.in_flight() {
-            0 => Instant::NEVER,
-            _ if self.ask => Instant::NEVER,
-            _ if urgent => self.asked + self.nag().min(config.query),
-            _ => self.asked + config.query,
+        if self.ask || !self.awaits(up) {
+            return Instant::NEVER;
         }
+        self.asked + if urgent { self.nag().min(config.query) } else { config.query }
     }
 
     /// `n` bytes were written.
@@ -91,7 +130,7 @@ impl Watch {
 
     /// When the peer counts as dead unless it acknowledges something.
     fn limit(&self, config: &Supervise, up: &Ring) -> Instant {
-        if up.in_flight() > 0 { self.progress + config.unacked } else { Instant::NEVER }
+        if self.awaits(up) { self.progress + config.unacked } else { Instant::NEVER }
     }
 
     /// When the peer counts as dead unless it sends something.

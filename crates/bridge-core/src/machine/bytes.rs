@@ -109,12 +109,11 @@ impl<const P: usize> Machine<'_, P> {
         if own > 0 {
             connection.own.wrote(n);
             connection.base.subtract(n);
+            connection.watch.own_outstanding(self.now, &self.up, connection.written.get());
             return Ok(());
         }
         self.moved = self.now;
-        if self.up.in_flight() == 0 {
-            connection.watch.outstanding(self.now);
-        }
+        connection.watch.outstanding(self.now, &self.up);
         self.up.take(n);
         if connection.watch.acks == Acks::OnWrite {
             self.up.ack(n);
@@ -136,7 +135,8 @@ impl<const P: usize> Machine<'_, P> {
         // No more than is in flight, which is a `usize`.
         self.up.ack(advance as usize);
         self.packer.forget_front(&self.up);
-        let dead = connection.watch.answered(self.now, &self.config.supervise, &self.up, advance > 0);
+        let advanced = connection.watch.own_acked(total, connection.written.get()) || advance > 0;
+        let dead = connection.watch.answered(self.now, &self.config.supervise, &self.up, advanced);
         if dead { self.step(Input::GiveUp(CloseCause::Unacked)) } else { Ok(()) }
     }
 
