@@ -59,30 +59,43 @@ pub(crate) fn run(verb: &Verb) -> Result<()> {
 /// # Errors
 /// No compiler for the board, or what it says.
 pub(crate) fn build() -> Result<()> {
-    let way = target::prepare()?;
     let folder = target_dir()?;
     let folder = folder.to_str().context("the target directory's name is not UTF-8")?;
-    let flags = short_paths()?;
+    let flags = flags()?;
     let image = |arguments: &[&str]| {
         let common = ["--release", "--locked", "--quiet", "--target-dir", folder, "--config", &flags];
-        step::run(&mut target::cargo(way, &step::root().join(BOARD), "build", &[&common, arguments].concat()))
+        let arguments = [&common, arguments].concat();
+        step::run(&mut target::image_cargo(&step::root().join(BOARD), &arguments)?)
     };
     image(&["--bin", "plain", "--bin", "core", "--bin", "empty"])?;
     image(&["--bin", "udp", "--features", "udp"])?;
     image(&["--bin", "tls", "--features", "tls"])
 }
 
-/// Paths in panics start at a crate, wherever cargo keeps it: an image is the same from every machine, and smaller.
-fn short_paths() -> Result<String> {
+/// Keeps the places of panics in the images, at 6 to 20 KB of flash.
+const LOCATIONS: &str = "UARTBRIDGE_PANIC_LOCATIONS";
+
+/// Flags that make images small: no places of panics, and instructions that repeat are called. Where places are wanted, their
+/// paths start at a crate, wherever cargo keeps it, so that an image is the same from every machine.
+fn flags() -> Result<String> {
+    let mut flags = vec!["-Cllvm-args=-enable-machine-outliner=always".to_owned()];
+    if std::env::var_os(LOCATIONS).is_none() {
+        flags.push("-Zlocation-detail=none".to_owned());
+        return Ok(config(&flags));
+    }
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     let sources = home.context("neither CARGO_HOME nor HOME is set")?.join("registry/src");
-    let mut flags = vec![format!("--remap-path-prefix={}=", step::root().display())];
+    flags.push(format!("--remap-path-prefix={}=", step::root().display()));
     // One folder a registry; none before the first download.
     for registry in std::fs::read_dir(&sources).into_iter().flatten() {
         flags.push(format!("--remap-path-prefix={}=", registry?.path().display()));
     }
-    Ok(format!("target.{}.rustflags={flags:?}", target::CORTEX_M3))
+    Ok(config(&flags))
+}
+
+fn config(flags: &[String]) -> String {
+    format!("target.{}.rustflags={flags:?}", target::CORTEX_M3)
 }
 
 /// The board's own formatting and lints: it is a workspace of its own.

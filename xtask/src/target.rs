@@ -73,14 +73,49 @@ pub(crate) fn cargo(way: Way, dir: &Path, verb: &str, arguments: &[&str]) -> Com
             let mut command = Command::new("/usr/bin/cargo");
             command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
             command.env("CARGO_TARGET_THUMBV7M_NONE_EABI_LINKER", "ld.lld");
-            command.args([verb, "--target", CORTEX_M3]);
-            command.arg("-Zbuild-std=core,alloc,compiler_builtins");
-            command.arg("-Zbuild-std-features=compiler-builtins-mem");
+            command.args([verb, "--target", CORTEX_M3]).args(BUILD_STD);
             command
         }
     };
     command.args(arguments).current_dir(dir);
     command
+}
+
+/// The standard library from source: compiled as the program is, it is smaller than the one that lies ready.
+const BUILD_STD: [&str; 2] =
+    ["-Zbuild-std=core,alloc,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"];
+
+/// Cargo to build small images for [`CORTEX_M3`]: the standard library is built with them, and `-Z` flags work.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn image_cargo(dir: &Path, arguments: &[&str]) -> Result<Command> {
+    if prepare()? == Way::Source || !has_source() {
+        setup::run_fresh(DEBIAN)?;
+        return Ok(cargo(Way::Source, dir, "build", arguments));
+    }
+    let mut command = cargo(Way::Ready, dir, "build", &BUILD_STD);
+    command.env("RUSTC_BOOTSTRAP", "1").args(arguments);
+    Ok(command)
+}
+
+/// Whether the compiler in use has the source of its standard library, which rustup may bring.
+fn has_source() -> bool {
+    const COMPONENT: &str = "rust-src";
+    let there = || {
+        let printed = Command::new("rustc").args(["--print", "sysroot"]).current_dir(step::root()).output();
+        printed.is_ok_and(|printed| {
+            let sysroot = String::from_utf8_lossy(&printed.stdout).into_owned();
+            Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core/Cargo.toml").is_file()
+        })
+    };
+    if there() {
+        return true;
+    }
+    println!("setup: rustup component add {COMPONENT}");
+    let added =
+        Command::new("rustup").args(["component", "add", COMPONENT]).current_dir(step::root()).status();
+    added.is_ok_and(|status| status.success()) && there()
 }
 
 /// Whether the compiler in use has the target's standard library.
