@@ -123,7 +123,8 @@ impl Dial for Peers {
                 (NetEndpoint::Tls { host, port, .. }, _) => {
                     match (connect::tcp(host, *port, options).await, secure) {
                         (Ok(stream), Some((config, name))) => {
-                            return tls::connect(stream, &config, &name)
+                            // Apart, so that attempts without TLS do not set aside memory for a handshake.
+                            return Box::pin(tls::connect(stream, &config, &name))
                                 .await
                                 .map(Box::new)
                                 .map(NetSock::Tls);
