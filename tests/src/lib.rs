@@ -7,6 +7,7 @@
 //! [`firmware::FirmwareWorld`].
 
 pub mod align;
+pub mod browser;
 mod core_bridge;
 pub mod firmware;
 mod library;

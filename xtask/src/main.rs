@@ -7,6 +7,7 @@ mod step;
 mod target;
 mod test;
 mod tidy;
+mod web;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,9 @@ enum Task {
     /// Build the firmware, run it in QEMU, measure and test it
     #[command(subcommand)]
     Firmware(firmware::Verb),
+    /// Test the bridge in a browser
+    #[command(subcommand)]
+    Web(web::Verb),
     /// Compare uartbridge with its rivals and with what is possible, side by side
     Bench(bench::Options),
 }
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         Task::Test | Task::Ci => test::run(),
         Task::Tidy => tidy::run(),
         Task::Firmware(verb) => firmware::run(&verb),
+        Task::Web(verb) => web::run(&verb),
         Task::Bench(options) => bench::run(&options),
     };
     match done {

@@ -60,6 +60,18 @@ pub(crate) const NEEDS: &[Need] = &[
     },
     Need { tool: "qemu-system-arm", package: "qemu-system-arm", purpose: "runs the firmware", by: By::Tests },
     Need {
+        tool: "chromium",
+        package: "chromium",
+        purpose: "runs the page, with real Web Serial",
+        by: By::Tests,
+    },
+    Need {
+        tool: "websockify",
+        package: "websockify",
+        purpose: "another relay between a page and a server, unmodified; rival in the bench",
+        by: By::Tests,
+    },
+    Need {
         tool: "ser2net",
         package: "ser2net",
         purpose: "rival in the bench (Debian also starts it as a service: `systemctl disable --now ser2net` stops that)",

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::setup::{self, By};
 use crate::step::{Steps, cargo};
-use crate::{firmware, target, tidy};
+use crate::{firmware, target, tidy, web};
 
 /// Runs every check, the quick ones first.
 ///
@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result<()> {
     steps.command("tests", cargo(&["test", "--workspace"]).env("UARTBRIDGE_IMAGES", firmware::images()?))?;
     steps.step("firmware: what it costs", || firmware::host("size", &[]))?;
     steps.step("firmware in QEMU", || firmware::host("test", &[]))?;
+    steps.step("web: tests in Chromium", || web::test(None))?;
     steps.summary();
     Ok(())
 }

@@ -60,7 +60,8 @@ struct Pty {
 }
 
 impl Device {
-    pub(super) fn new(link: PathBuf) -> io::Result<Self> {
+    /// A pty that is plugged in at `link`.
+    pub(crate) fn new(link: PathBuf) -> io::Result<Self> {
         let pty = Pty::new(&link)?;
         Ok(Self::on(Line::Pty(link, Some(pty))))
     }

@@ -1,0 +1,92 @@
+//! Tests in Chromium, all in one browser, in a place of its own.
+
+mod serial;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use uartbridge_tests::browser::space::{self, Space};
+use uartbridge_tests::browser::{Chromium, Files};
+
+/// Names the browser, and makes it an error if there is something that the tests need and do not find.
+const BROWSER: &str = "UARTBRIDGE_BROWSER";
+/// Where everything lies that is made on the way.
+const FOLDER: &str = "UARTBRIDGE_BROWSER_FOLDER";
+/// Real worlds mostly wait: there may be more of them than processors.
+const THREADS: usize = 8;
+/// Where pages come from that are no part of the program.
+const FILES: u16 = 8000;
+
+fn main() -> ExitCode {
+    let Some(browser) = std::env::var_os(BROWSER).map(PathBuf::from) else {
+        println!(
+            "left out: `cargo xtask web test` runs these, with what they need; {BROWSER} names the browser"
+        );
+        return ExitCode::SUCCESS;
+    };
+    let done = match std::env::var_os(FOLDER) {
+        Some(folder) if space::is_inside() => run(&browser, Path::new(&folder)),
+        Some(_) | None => outside(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(101),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Goes on in a place of its own, and clears up when that is gone.
+fn outside() -> Result<bool, String> {
+    let folder = std::env::temp_dir().join(format!("uartbridge-browser-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let ended = space::enter(&[(FOLDER, &folder)]);
+    // A folder left behind in /tmp harms nobody.
+    let _ = std::fs::remove_dir_all(&folder);
+    ended.map(|status| status.success())
+}
+
+/// Whether all tests have passed.
+fn run(browser: &Path, folder: &Path) -> Result<bool, String> {
+    let space = Space::furnish(folder)?;
+    let place = Place(Arc::new(Parts {
+        chromium: Chromium::start(browser, space.folder())?,
+        files: Files::serve(Path::new(env!("CARGO_MANIFEST_DIR")), FILES)
+            .map_err(|error| format!("port {FILES}: {error}"))?,
+    }));
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    let trials = serial::trials(&place);
+    Ok(!libtest_mimic::run(&arguments, trials).has_failed())
+}
+
+/// What all tests share.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(Arc<Parts>);
+
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) chromium: Chromium,
+    /// The folder of this package.
+    pub(crate) files: Files,
+}
+
+impl core::ops::Deref for Place {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Place {
+    /// A test in this place.
+    pub(crate) fn trial(&self, name: &str, test: fn(&Self) -> Result<(), Failed>) -> Trial {
+        let place = self.clone();
+        Trial::test(name, move || test(&place))
+    }
+}
