@@ -41,9 +41,9 @@ impl<const P: usize> Machine<'_, P> {
         let roomy = if self.config.packing.datagrams {
             self.down.is_empty() || self.down.vacant() >= DATAGRAM_ROOM
         } else {
-            // A quarter of the ring: reading each few bytes that the UART has made room for would cost a call each,
+            // Half of the ring: reading each few bytes that the UART has made room for would cost a call each,
             // and have the peer send them in a packet each (RFC 9293 §3.8.6.2.2, silly window syndrome).
-            (self.down.capacity() - self.down.len()) >= self.down.capacity().div_ceil(4)
+            (self.down.capacity() - self.down.len()) >= self.down.capacity().div_ceil(2)
         };
         reads && roomy
     }
