@@ -5,6 +5,7 @@ mod demo;
 mod notify;
 mod show;
 mod signals;
+mod trace;
 mod watcher;
 
 use std::pin::pin;
@@ -19,11 +20,12 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 use uartbridge::endpoint::UartEndpoint;
 use uartbridge::ends::{OpenFailure, OpenUart};
-use uartbridge::run::{Orders, PagedBridge, RunError, run};
+use uartbridge::run::{Orders, PagedBridge, RunError, run, run_traced};
 use uartbridge::sock::{Peers, PrepareError, TcpOptions};
 use uartbridge::spec::BridgeSpec;
 use uartbridge::storage::Storage;
 use uartbridge::uart::Uart;
+use uartbridge_trace::Tape;
 
 pub(crate) use certs::{Certs, ClientName, Host, certs};
 pub(crate) use demo::{Demo, demo};
@@ -132,8 +134,15 @@ async fn start(specs: Vec<BridgeSpec>, service: &Service, screen: Option<&Screen
     Ok(tasks)
 }
 
+/// What a bridge needs from the start.
+struct Prepared {
+    bridge: Box<PagedBridge>,
+    peers: Peers,
+    tape: Option<Tape<trace::Disk>>,
+}
+
 /// Binds and allocates what must be there from the start.
-async fn prepare(spec: &BridgeSpec) -> Result<(Box<PagedBridge>, Peers), (u8, String)> {
+async fn prepare(spec: &BridgeSpec) -> Result<Prepared, (u8, String)> {
     let ring = |option: &str, bytes: usize| {
         Storage::new(bytes).map_err(|error| {
             (exit::UNAVAILABLE, format!("--{option} {bytes}: no memory for it: {error}; make it smaller"))
@@ -141,7 +150,8 @@ async fn prepare(spec: &BridgeSpec) -> Result<(Box<PagedBridge>, Peers), (u8, St
     };
     let rings = (ring("up-buffer", spec.up_buffer)?, ring("down-buffer", spec.down_buffer)?);
     // The settings live as long as the program.
-    let bridge = PagedBridge::new(Box::leak(Box::new(spec.config)), seed(), rings.0, rings.1)
+    let seed = seed();
+    let bridge = PagedBridge::new(Box::leak(Box::new(spec.config)), seed, rings.0, rings.1)
         .map_err(|error| (exit::CONFIG, error.to_string()))?;
     let unacked = spec.config.supervise.unacked;
     let options = TcpOptions {
@@ -155,18 +165,23 @@ async fn prepare(spec: &BridgeSpec) -> Result<(Box<PagedBridge>, Peers), (u8, St
         };
         (code, error.to_string())
     })?;
-    Ok((Box::new(bridge), peers))
+    let tape = trace::start(spec, seed, &peers).map_err(|text| (exit::CANNOT_CREATE, text))?;
+    Ok(Prepared { bridge: Box::new(bridge), peers, tape })
 }
 
 async fn one(
     spec: BridgeSpec,
-    (mut bridge, peers): (Box<PagedBridge>, Peers),
+    Prepared { mut bridge, peers, tape }: Prepared,
     mut watcher: Watcher,
     orders: watch::Receiver<Orders>,
 ) -> Ended {
     let is_stdio = spec.uart == UartEndpoint::Stdio;
     let opener = Opener { end: spec.uart, was_open: false };
-    let ended = run(&mut bridge, opener, peers, orders, &mut watcher).await.map_err(|error| {
+    let ended = match tape {
+        Some(tape) => run_traced(&mut bridge, tape, opener, peers, orders, &mut watcher).await,
+        None => run(&mut bridge, opener, peers, orders, &mut watcher).await,
+    };
+    let ended = ended.map_err(|error| {
         let code = match error {
             RunError::Uart(_) if is_stdio => exit::IO,
             RunError::Uart(_) => exit::NO_INPUT,

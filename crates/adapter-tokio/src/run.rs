@@ -8,6 +8,7 @@ use std::io;
 
 use tokio::sync::watch;
 use uartbridge_core::{Bridge, Event, LinkState, Misuse, Stats, Step};
+use uartbridge_trace::{Off, Recorder, Traced};
 
 use crate::ends::{Dial, Expiry, OpenUart};
 use crate::storage::Storage;
@@ -86,11 +87,26 @@ pub async fn run<O: OpenUart, N: Dial>(
     bridge: &mut PagedBridge,
     uart: O,
     net: N,
+    orders: watch::Receiver<Orders>,
+    observer: &mut dyn Observer,
+) -> Result<(), RunError> {
+    run_traced(bridge, Off, uart, net, orders, observer).await
+}
+
+/// As [`run`], and `recorder` takes down every event and action: a [`Tape`](uartbridge_trace::Tape) makes a trace of them.
+///
+/// # Errors
+/// See [`RunError`].
+pub async fn run_traced<O: OpenUart, N: Dial>(
+    bridge: &mut PagedBridge,
+    recorder: impl Recorder,
+    uart: O,
+    net: N,
     mut orders: watch::Receiver<Orders>,
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
     let mut told = *orders.borrow_and_update();
-    let mut turn = Turn::new(bridge, uart, net, observer);
+    let mut turn = Turn::new(Traced::new(bridge, recorder), uart, net, observer);
     // The kernel owns the network's addresses; an attempt without one fails and is repeated.
     turn.tell(Event::IpReady)?;
     if told.stop {

@@ -1,5 +1,6 @@
 //! Everything that one bridge is to do, as plain data.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use uartbridge_core::Config;
@@ -26,8 +27,21 @@ pub struct BridgeSpec {
     pub keepalive: Option<Duration>,
     /// Whether and how to show the traffic.
     pub show: Option<Show>,
+    /// Whether and where to record everything that happens.
+    pub trace: Option<TraceFile>,
     /// What a shell runs to bring the network back ([`Step::ResetRadio`](uartbridge_core::Step::ResetRadio)).
     pub reset_command: Option<String>,
+}
+
+/// A file for a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceFile {
+    /// Where. What is there already is kept beside it, as `….old`.
+    pub path: PathBuf,
+    /// The bytes that pass go into it, too; they may be secrets.
+    pub content: bool,
+    /// It grows to this many bytes.
+    pub limit: u64,
 }
 
 /// How to show the traffic.

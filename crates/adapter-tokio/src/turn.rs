@@ -9,10 +9,12 @@ use std::task::{Context, Poll};
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep_until};
 use uartbridge_core::{Action, Close, CloseReason, Event, Instant, Step};
+use uartbridge_trace::{Recorder, Traced};
 
 use crate::ends::{Dial, Dialing, OpenUart, Sock, UartEnd};
 use crate::journal::Journal;
-use crate::run::{Observer, PagedBridge, RunError};
+use crate::run::{Observer, PACKETS, RunError};
+use crate::storage::Storage;
 use crate::time::Clock;
 
 /// Rounds before a task that could go on lets the others have theirs.
@@ -21,8 +23,8 @@ const ROUNDS: usize = 2;
 const LINE_EVERY: uartbridge_core::Duration = uartbridge_core::Duration::from_secs(1);
 
 /// The state of the loop between two turns.
-pub(crate) struct Turn<'b, O: OpenUart, N: Dial> {
-    bridge: &'b mut PagedBridge,
+pub(crate) struct Turn<'b, O: OpenUart, N: Dial, R> {
+    bridge: Traced<'b, 'static, Storage, Storage, PACKETS, R>,
     clock: Clock,
     opener: O,
     uart: Option<O::End>,
@@ -72,9 +74,9 @@ struct Live<S> {
     broken: Option<CloseReason>,
 }
 
-impl<'b, O: OpenUart, N: Dial> Turn<'b, O, N> {
+impl<'b, O: OpenUart, N: Dial, R: Recorder> Turn<'b, O, N, R> {
     pub(crate) fn new(
-        bridge: &'b mut PagedBridge,
+        bridge: Traced<'b, 'static, Storage, Storage, PACKETS, R>,
         opener: O,
         net: N,
         observer: &'b mut dyn Observer,

@@ -19,6 +19,7 @@ enum Claim {
     Device(PathBuf),
     Link(PathBuf),
     Stdio,
+    Trace(PathBuf),
 }
 
 impl Claims {
@@ -49,6 +50,11 @@ impl Claims {
             | NetEndpoint::Udp { .. }
             | NetEndpoint::Unix { .. } => None,
         }
+    }
+
+    /// The same for its trace.
+    pub(super) fn add_trace(&mut self, path: &Path, name: &str) -> Option<String> {
+        self.claim(Claim::Trace(place(path)), &format!("the trace {}", path.display()), name)
     }
 
     fn claim(&mut self, claim: Claim, what: &str, name: &str) -> Option<String> {

@@ -154,7 +154,12 @@ fn all_bridges(tables: &[Spanned<DeValue<'_>>], problems: &mut Vec<Problem>) -> 
         let (Some(uart), Some(net), Some(options)) = (uart, net, options) else { continue };
         let name = own.unwrap_or_else(|| names::free(names::of(&uart), &mut taken));
         match settings::spec(options, name, uart, net) {
-            Ok(spec) => bridges.push(spec),
+            Ok(spec) => {
+                let trace = spec.trace.as_ref();
+                let clash = trace.and_then(|trace| claims.add_trace(&trace.path, &bridge.label));
+                problems.extend(clash.map(|clash| bridge.problem("trace", &clash)));
+                bridges.push(spec);
+            }
             Err(fault) => problems.push(bridge.problem(fault.key, &fault.problem)),
         }
     }
@@ -407,6 +412,10 @@ up-buffer = 0
             (
                 "[[bridge]]\nuart = '-'\nnet = '-'",
                 "3: bridge 1: key `net`: standard input and output is taken",
+            ),
+            (
+                "[[bridge]]\nuart='pty:'\nnet='a:1'\ntrace='x'\n[[bridge]]\nuart='pty:'\nnet='a:1'\ntrace='./x'",
+                "8: bridge 2: key `trace`: the trace ./x is taken by bridge 1",
             ),
             (
                 "[[bridge]]\nuart = 'pty:x'\nnet = 'a:1'\n[[bridge]]\nuart = 'pty:./x'\nnet = 'a:1'",

@@ -1,5 +1,6 @@
 //! The options of one bridge. A file's keys are their names.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::Args;
@@ -20,6 +21,16 @@ pub(super) struct Options {
     /// Print the bytes that pass, with time stamps
     #[arg(long, value_name = "HOW", help_heading = GENERAL)]
     pub(super) show: Option<Show>,
+
+    /// Record every event and action, with times, for uartbridge replay; a file that is there is kept as FILE.old
+    #[arg(long, value_name = "FILE", help_heading = TRACE)]
+    pub(super) trace: Option<PathBuf>,
+    /// With the bytes that pass: they may be secrets
+    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = TRACE)]
+    pub(super) trace_bytes: Option<bool>,
+    /// The trace ends when it has grown to this; the bridge goes on [default: 64MiB]
+    #[arg(long, value_name = "BYTES", help_heading = TRACE)]
+    pub(super) trace_limit: Option<Size>,
 
     /// What may wait for the network [default: 1MiB]
     #[arg(long, value_name = "BYTES", help_heading = BUFFERS)]
@@ -131,6 +142,7 @@ impl Options {
 }
 
 const GENERAL: &str = "Bridge";
+const TRACE: &str = "Trace";
 const BUFFERS: &str = "Buffers";
 const LINK: &str = "Connecting";
 const SUPERVISION: &str = "Supervision";

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration as StdDuration;
 
 use uartbridge::endpoint::{NetEndpoint, UartEndpoint};
-use uartbridge::spec::{self, BridgeSpec};
+use uartbridge::spec::{self, BridgeSpec, TraceFile};
 use uartbridge_core::{self as core, Config, Delimiter, Duration};
 
 use super::options::Options;
@@ -52,6 +52,7 @@ pub(super) fn spec(
     }
     let keepalive = keepalive(options.keepalive)?;
     let reset_command = options.reset_command.clone();
+    let trace = trace(&options)?;
     let show = options.show.map(|show| match show {
         Show::Text => spec::Show::Text,
         Show::Hex => spec::Show::Hex,
@@ -59,7 +60,18 @@ pub(super) fn spec(
     });
     content(&mut config, options)?;
     config.validate(up_buffer, down_buffer).map_err(|error| named(&error))?;
-    Ok(BridgeSpec { name, uart, peers, config, up_buffer, down_buffer, keepalive, show, reset_command })
+    Ok(BridgeSpec {
+        name,
+        uart,
+        peers,
+        config,
+        up_buffer,
+        down_buffer,
+        keepalive,
+        show,
+        trace,
+        reset_command,
+    })
 }
 
 /// The up ring's default capacity in bytes: a minute and a half at 115200 baud.
@@ -78,6 +90,10 @@ const HEARTBEAT_AFTER: Duration = Duration::from_secs(60);
 const DOZE_AFTER: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(10);
 const KEEPALIVE: StdDuration = StdDuration::from_secs(15);
+/// Days of a talkative device, and no trouble for a disk; in bytes.
+const TRACE_LIMIT: u64 = 64 << 20;
+/// The settings and something to tell fit.
+const MIN_TRACE_LIMIT: u64 = 4 << 10;
 /// The most that Linux takes as `TCP_KEEPIDLE` (tcp(7)), in s.
 const MAX_KEEPALIVE: u64 = 32_767;
 
@@ -172,6 +188,22 @@ fn power(options: &Options) -> Result<core::Power, Fault> {
         Power::Doze => core::Power::Doze { after: options.doze_after.map_or(DOZE_AFTER, |Span(time)| time) },
         Power::OnDemand => core::Power::OnDemand { linger: options.linger.map_or(LINGER, |Span(time)| time) },
     })
+}
+
+fn trace(options: &Options) -> Result<Option<TraceFile>, Fault> {
+    let (content, limit) = (options.trace_bytes, options.trace_limit);
+    let Some(path) = options.trace.clone() else {
+        return match (content, limit) {
+            (Some(true), _) => fault("trace-bytes", "is of no use without trace, which says where to"),
+            (_, Some(_)) => fault("trace-limit", "is of no use without trace, which says where to"),
+            (None | Some(false), None) => Ok(None),
+        };
+    };
+    let limit = limit.map_or(TRACE_LIMIT, |Size(bytes)| bytes as u64);
+    if limit < MIN_TRACE_LIMIT {
+        return fault("trace-limit", "must be at least 4KiB");
+    }
+    Ok(Some(TraceFile { path, content: content == Some(true), limit }))
 }
 
 /// Greeting and heartbeat. Their few bytes are never freed: they serve as long as the bridge runs, and that is as
@@ -292,7 +324,7 @@ mod tests {
         assert_eq!(spec.config, expected);
         assert_eq!((spec.up_buffer, spec.down_buffer), (1 << 20, 1 << 16));
         assert_eq!(spec.keepalive, Some(StdDuration::from_secs(15)));
-        assert_eq!((spec.show, spec.reset_command), (None, None));
+        assert_eq!((spec.show, spec.trace, spec.reset_command), (None, None, None));
     }
 
     #[test]
@@ -367,6 +399,9 @@ mod tests {
             linger = '15s'
             ",
         );
+        let traced =
+            made("host:1", "trace = '/x'\ntrace-bytes = true\ntrace-limit = '1MiB'").expect("valid").trace;
+        assert_eq!(traced, Some(TraceFile { path: "/x".into(), content: true, limit: 1 << 20 }));
         let seconds = Duration::from_secs;
         assert_eq!([all.connect_timeout, all.close_timeout, all.drain_timeout], [1, 2, 3].map(seconds));
         assert_eq!([all.uart_retry, all.backoff.stable_after], [4, 5].map(seconds));
@@ -410,6 +445,9 @@ mod tests {
             ("a:1", "ack-query = '0s'", "--ack-query: must be longer than zero"),
             ("a:1", "reset-after = 3", "--reset-after: needs reset-command"),
             ("a:1", "reset-command = 'true'", "--reset-command: is never run without reset-after"),
+            ("a:1", "trace-bytes = true", "--trace-bytes: is of no use without trace"),
+            ("a:1", "trace-limit = '1MiB'", "--trace-limit: is of no use without trace"),
+            ("a:1", "trace = 'x'\ntrace-limit = 100", "--trace-limit: must be at least 4KiB"),
             ("a:1", "doze-after = '1s'", "--doze-after: is of no use without power doze"),
             ("a:1", "power = 'doze'\nlinger = '1s'", "--linger: is of no use without power on-demand"),
             ("a:1", "keepalive = '500ms'", "--keepalive: is off, or whole seconds from 1s to 32767s"),

@@ -4,13 +4,14 @@ use std::io;
 use std::task::{Context, Poll};
 
 use uartbridge_core::{CloseCause, CloseReason, Event};
+use uartbridge_trace::Recorder;
 
 use super::{Live, Turn};
 use crate::ends::{Dial, OpenUart, Sock, SockRead, UartEnd, UartRead};
 use crate::run::RunError;
 use crate::sock::{plain, reason};
 
-impl<O: OpenUart, N: Dial> Turn<'_, O, N> {
+impl<O: OpenUart, N: Dial, R: Recorder> Turn<'_, O, N, R> {
     /// Gives every port that may be ready one turn; false if none was. Neither direction waits for the other, and each
     /// read is written at once: collecting more of them first saves calls, but leaves the other side with nothing to do.
     pub(super) fn move_bytes(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
