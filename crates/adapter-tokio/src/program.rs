@@ -129,7 +129,7 @@ async fn start(specs: Vec<BridgeSpec>, service: &Service, screen: Option<&Screen
         })?;
         let watcher = Watcher::new(&spec, service, screen);
         tasks.alive.push(Arc::clone(&watcher.alive));
-        tasks.running.spawn(one(spec, prepared, watcher, tasks.orders.subscribe()).instrument(span));
+        tasks.running.spawn(one(spec.uart, prepared, watcher, tasks.orders.subscribe()).instrument(span));
     }
     Ok(tasks)
 }
@@ -170,15 +170,16 @@ async fn prepare(spec: &BridgeSpec) -> Result<Prepared, (u8, String)> {
 }
 
 async fn one(
-    spec: BridgeSpec,
+    uart: UartEndpoint,
     Prepared { mut bridge, peers, tape }: Prepared,
     mut watcher: Watcher,
     orders: watch::Receiver<Orders>,
 ) -> Ended {
-    let is_stdio = spec.uart == UartEndpoint::Stdio;
-    let opener = Opener { end: spec.uart, was_open: false };
+    let is_stdio = uart == UartEndpoint::Stdio;
+    let opener = Opener { end: uart, was_open: false };
     let ended = match tape {
-        Some(tape) => run_traced(&mut bridge, tape, opener, peers, orders, &mut watcher).await,
+        // Apart, so that a bridge without a trace takes no memory for it.
+        Some(tape) => Box::pin(run_traced(&mut bridge, tape, opener, peers, orders, &mut watcher)).await,
         None => run(&mut bridge, opener, peers, orders, &mut watcher).await,
     };
     let ended = ended.map_err(|error| {

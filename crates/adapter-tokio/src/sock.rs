@@ -37,17 +37,22 @@ pub struct TcpOptions {
 /// The peers of one bridge.
 #[derive(Debug)]
 pub struct Peers {
-    peers: Vec<NetEndpoint>,
+    peers: Box<[Peer]>,
     options: TcpOptions,
-    listener: Option<Listener>,
-    /// What is needed for TLS, one entry a peer.
-    tls: Vec<Option<ClientSetup>>,
+    listener: Option<Box<Listener>>,
     /// When to look at dates again, if there are any.
     daily: Option<Interval>,
-    /// How often each peer was dialled.
-    turns: Vec<usize>,
     /// Why standard output takes no more: unlike every other peer it cannot come back.
     broken: Arc<OnceLock<String>>,
+}
+
+/// A peer, and what is kept for it. What few peers need is boxed: a process may have thousands.
+#[derive(Debug)]
+struct Peer {
+    endpoint: NetEndpoint,
+    tls: Option<Box<ClientSetup>>,
+    /// How often it was dialled.
+    turns: usize,
 }
 
 /// Why there is no way to the peers, in words.
@@ -68,21 +73,21 @@ impl Peers {
     /// See [`PrepareError`].
     pub async fn new(peers: Vec<NetEndpoint>, options: TcpOptions) -> Result<Self, PrepareError> {
         let listener = match peers.first() {
-            Some(endpoint) => Listener::new(endpoint, options).await?,
+            Some(endpoint) => Listener::new(endpoint, options).await?.map(Box::new),
             None => None,
         };
-        let tls = peers.iter().map(tls_setup).collect::<Result<Vec<_>, _>>()?;
-        let dated = tls.iter().any(Option::is_some) || listener.as_ref().is_some_and(Listener::has_dates);
+        let peers = peers.into_iter().map(Peer::new).collect::<Result<Box<[_]>, _>>()?;
+        let listens_with_dates = listener.as_ref().is_some_and(|listener| listener.has_dates());
+        let dated = listens_with_dates || peers.iter().any(|peer| peer.tls.is_some());
         let daily = dated.then(|| interval(DAY));
-        let turns = vec![0; peers.len()];
-        Ok(Self { peers, options, listener, tls, daily, turns, broken: Arc::default() })
+        Ok(Self { peers, options, listener, daily, broken: Arc::default() })
     }
 
     /// Warns of certificates that are about to expire: now, and each day.
     fn poll_dates(&mut self, cx: &mut Context<'_>) {
         while self.daily.as_mut().is_some_and(|daily| daily.poll_tick(cx).is_ready()) {
-            self.tls.iter_mut().flatten().for_each(ClientSetup::warn);
-            self.listener.iter_mut().for_each(Listener::warn);
+            self.peers.iter_mut().filter_map(|peer| peer.tls.as_mut()).for_each(|tls| tls.warn());
+            self.listener.iter_mut().for_each(|listener| listener.warn());
         }
     }
 }
@@ -91,14 +96,11 @@ impl Dial for Peers {
     type Sock = NetSock;
 
     fn dial(&mut self, peer: PeerIndex) -> Dialing<NetSock> {
-        let index = usize::from(peer.0);
-        let turn = self.turns.get_mut(index).map_or(0, |turn| std::mem::replace(turn, turn.wrapping_add(1)));
-        let listening = self.listener.as_mut().map(Listener::next);
-        let secure = self.tls.get_mut(index).and_then(Option::as_mut).map(ClientSetup::current);
-        let (endpoint, options) = (self.peers.get(index).cloned(), self.options);
-        let broken = self.broken.clone();
+        let listening = self.listener.as_mut().map(|listener| listener.next());
+        let known = self.peers.get_mut(usize::from(peer.0)).map(Peer::next);
+        let (options, broken) = (self.options, self.broken.clone());
         Box::pin(async move {
-            let Some(endpoint) = endpoint else {
+            let Some((endpoint, secure, turn)) = known else {
                 return Err(DialError {
                     reason: CloseReason::Failed,
                     text: format!("there is no peer {}", peer.0),
@@ -153,13 +155,14 @@ impl Dial for Peers {
     fn name(&self, peer: PeerIndex) -> String {
         match (&self.listener, self.peers.get(usize::from(peer.0))) {
             (Some(listener), Some(_)) => listener.to_string(),
-            (_, endpoint) => endpoint.map_or_else(String::new, NetEndpoint::short),
+            (_, peer) => peer.map_or_else(String::new, |peer| peer.endpoint.short()),
         }
     }
 
     fn expiries(&self) -> Vec<Expiry> {
-        let clients = self.tls.iter().flatten().flat_map(ClientSetup::expiries).cloned();
-        clients.chain(self.listener.iter().flat_map(Listener::expiries)).collect()
+        let clients = self.peers.iter().filter_map(|peer| peer.tls.as_ref());
+        let clients = clients.flat_map(|tls| tls.expiries()).cloned();
+        clients.chain(self.listener.iter().flat_map(|listener| listener.expiries())).collect()
     }
 
     fn poll_takeover(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -171,21 +174,30 @@ impl Dial for Peers {
     }
 }
 
-fn tls_setup(peer: &NetEndpoint) -> Result<Option<ClientSetup>, PrepareError> {
-    match peer {
-        NetEndpoint::Tls { host, tls, .. } => match ClientSetup::new(host, tls) {
-            Ok(mut setup) => {
+impl Peer {
+    fn new(endpoint: NetEndpoint) -> Result<Self, PrepareError> {
+        let tls = match &endpoint {
+            NetEndpoint::Tls { host, tls, .. } => {
+                let mut setup = ClientSetup::new(host, tls)
+                    .map_err(|why| PrepareError::Files(format!("{}: {why}", endpoint.short())))?;
                 setup.warn();
-                Ok(Some(setup))
+                Some(Box::new(setup))
             }
-            Err(why) => Err(PrepareError::Files(format!("{}: {why}", peer.short()))),
-        },
-        NetEndpoint::Tcp { .. }
-        | NetEndpoint::TcpListen { .. }
-        | NetEndpoint::TlsListen { .. }
-        | NetEndpoint::Udp { .. }
-        | NetEndpoint::Unix { .. }
-        | NetEndpoint::Stdio => Ok(None),
+            NetEndpoint::Tcp { .. }
+            | NetEndpoint::TcpListen { .. }
+            | NetEndpoint::TlsListen { .. }
+            | NetEndpoint::Udp { .. }
+            | NetEndpoint::Unix { .. }
+            | NetEndpoint::Stdio => None,
+        };
+        Ok(Self { endpoint, tls, turns: 0 })
+    }
+
+    /// What the next attempt needs: where to, the settings of TLS, and how many attempts there were before.
+    fn next(&mut self) -> (NetEndpoint, Option<(uartbridge_tls::Config, String)>, usize) {
+        let turn = self.turns;
+        self.turns = turn.wrapping_add(1);
+        (self.endpoint.clone(), self.tls.as_mut().map(|tls| tls.current()), turn)
     }
 }
 
