@@ -139,6 +139,13 @@ pub struct EndpointError {
     fault: Fault,
 }
 
+impl EndpointError {
+    /// What is wrong, without the text that it is about and without an example.
+    pub fn problem(&self) -> &str {
+        &self.fault.problem
+    }
+}
+
 /// What is wrong with a text, and one that works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fault {

@@ -3,10 +3,12 @@
 mod certs;
 mod demo;
 mod notify;
+mod serve;
 mod show;
 mod signals;
 mod trace;
 mod watcher;
+mod web;
 
 use std::pin::pin;
 use std::process::ExitCode;
@@ -30,9 +32,11 @@ use uartbridge_trace::Tape;
 pub(crate) use certs::{Certs, ClientName, Host, certs};
 pub(crate) use demo::{Demo, demo};
 use notify::Service;
+pub(crate) use serve::{Serve, serve};
 use show::Screen;
 use signals::{Order, Signals};
 use watcher::{Watcher, report_last};
+pub(crate) use web::{Allow, Limits, Origin};
 
 /// The target of log lines that the user has asked for by SIGUSR1: they are written at every level.
 pub(crate) const COUNTERS: &str = "uartbridge::counters";

@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Interval, interval};
 use uartbridge_core::{CloseReason, PeerIndex};
 
+pub use connect::{advice, listen};
 pub(crate) use listener::LISTENING;
 pub use open::{NetSock, Stdio, Udp};
 pub use tls::Tls;
@@ -206,7 +207,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The core's word for an error of the network stack.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list is open")]
-pub(crate) fn reason(error: &io::Error) -> CloseReason {
+pub fn reason(error: &io::Error) -> CloseReason {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => CloseReason::Refused,
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
@@ -222,7 +223,7 @@ pub(crate) fn reason(error: &io::Error) -> CloseReason {
 }
 
 /// An error without the number that the standard library adds.
-pub(crate) fn plain(error: &io::Error) -> String {
+pub fn plain(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return "it has hung up".to_owned();
     }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 
 use super::options::Options;
+use super::serve::Serve;
 use super::values::{LogFormat, LogLevel};
 use crate::program::{self, ClientName, Host};
 
@@ -58,6 +59,8 @@ pub(super) enum Command {
     },
     /// Make a CA, a server certificate and client certificates, to try TLS out
     Certs(Certs),
+    /// Serve the page for browsers, and relay its WebSockets to TCP servers
+    Serve(Serve),
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +71,9 @@ pub(super) struct Demo {
     /// End when they have come back, instead of waiting for Ctrl-C
     #[arg(long)]
     pub(super) exit: bool,
+    /// Do not serve the page in which a browser can watch it
+    #[arg(long)]
+    pub(super) no_web: bool,
 }
 
 impl Demo {
@@ -76,7 +82,7 @@ impl Demo {
 
 impl Default for Demo {
     fn default() -> Self {
-        Self { lines: Self::LINES, exit: false }
+        Self { lines: Self::LINES, exit: false, no_web: false }
     }
 }
 
@@ -192,7 +198,9 @@ Examples:
   uartbridge pty:/tmp/tty0 a.example:4000,b.example:4000
         a pty, two servers to choose from
   uartbridge check bridges.toml && uartbridge run bridges.toml
-        many bridges";
+        many bridges
+  uartbridge serve --allow 192.0.2.1:4000
+        a page whose bridge runs in the browser, and its way to a server";
 
 const REFERENCE: &str = "\
 Examples:
@@ -219,6 +227,8 @@ Examples:
             uart = \"/dev/ttyUSB0\"
             net = [\"tcp://a.example:4000\", \"tcp://b.example:4000\"]
             greeting = 'ID 17\\r\\n'
+  uartbridge serve --allow 192.0.2.1:4000
+        a page whose bridge runs in the browser, and its way to a server
 
 Settings of a serial port, after ? and with & between them:
   baud=115200   mode=8N1   flow=none|rtscts|xonxoff

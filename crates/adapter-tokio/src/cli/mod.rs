@@ -6,6 +6,7 @@ mod file;
 mod logging;
 mod names;
 mod options;
+mod serve;
 mod settings;
 mod values;
 
@@ -41,6 +42,7 @@ pub(crate) fn main() -> ExitCode {
             Ok(wanted) => program::certs(&wanted),
             Err(problem) => refuse(&usage(&problem)),
         },
+        Some(Command::Serve(_)) => serve(cli),
         Some(Command::Demo(demo)) => show_demo(demo, cli.process),
         None if cli.is_bare() => show_demo(&args::Demo::default(), cli.process),
         None => {
@@ -91,8 +93,21 @@ fn meant_command(word: &str) -> Option<String> {
         return Some("\"help\": no command; write --help".to_owned());
     }
     let near = |command: &&str| names::distance(word, command) <= command.len() / 3;
-    let command = ["demo", "run", "check", "certs"].into_iter().find(near)?;
+    let command = ["demo", "run", "check", "certs", "serve"].into_iter().find(near)?;
     Some(format!("{word:?}: no command; did you mean {command}?"))
+}
+
+fn serve(cli: Cli) -> ExitCode {
+    let process = cli.process;
+    let Some(Command::Serve(serve)) = cli.command else {
+        return ExitCode::from(exit::USAGE);
+    };
+    let wanted = match serve.wanted() {
+        Ok(wanted) => wanted,
+        Err(problem) => return refuse(&usage(&problem)),
+    };
+    let _flush = log(process);
+    program::serve(wanted, process.watchdog.unwrap_or(false))
 }
 
 fn run(file: &Path, process: Process) -> ExitCode {
@@ -126,11 +141,12 @@ fn report(bad: &BadFile) -> ExitCode {
 }
 
 fn start(specs: Vec<BridgeSpec>, process: Process) -> ExitCode {
-    let _flush = logging::start(
-        process.log_level.unwrap_or(LogLevel::Info),
-        process.log_format.unwrap_or(LogFormat::Text),
-    );
+    let _flush = log(process);
     program::bridges(specs, process.watchdog.unwrap_or(false))
+}
+
+fn log(process: Process) -> logging::Flush {
+    logging::start(process.log_level.unwrap_or(LogLevel::Info), process.log_format.unwrap_or(LogFormat::Text))
 }
 
 fn show_demo(demo: &args::Demo, process: Process) -> ExitCode {
@@ -139,7 +155,7 @@ fn show_demo(demo: &args::Demo, process: Process) -> ExitCode {
         process.log_level.unwrap_or(LogLevel::Error),
         process.log_format.unwrap_or(LogFormat::Text),
     );
-    program::demo(program::Demo { lines: demo.lines, exit: demo.exit })
+    program::demo(program::Demo { lines: demo.lines, exit: demo.exit, web: !demo.no_web })
 }
 
 /// A mistake that clap cannot know of, told in its way.
@@ -163,9 +179,14 @@ mod tests {
 
     #[test]
     fn a_command_written_wrong_is_told_from_an_end() {
-        for (word, command) in
-            [("runn", "run"), ("chek", "check"), ("dem", "demo"), ("cert", "certs"), ("help", "--help")]
-        {
+        for (word, command) in [
+            ("runn", "run"),
+            ("chek", "check"),
+            ("dem", "demo"),
+            ("cert", "certs"),
+            ("server", "serve"),
+            ("help", "--help"),
+        ] {
             assert!(meant_command(word).is_some_and(|hint| hint.contains(command)), "{word}");
         }
         for end in ["-", "pty:", "a:1", "/dev/ttyS0", "ttyS0", "com1"] {

@@ -1,18 +1,22 @@
 //! The demo: a pty as the serial port, a device on it, an echoing server, and an outage in the middle.
 
+mod browser;
+mod device;
+mod server;
+
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
-use uartbridge::endpoint::{NetEndpoint, SerialSettings, UartEndpoint};
-use uartbridge::ends::{OpenFailure, OpenUart, UartRead};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use uartbridge::endpoint::{NetEndpoint, UartEndpoint};
+use uartbridge::ends::{Expiry, OpenFailure, OpenUart};
 use uartbridge::run::{Observer, Orders, PagedBridge, RunError, run};
 use uartbridge::sock::{Peers, TcpOptions};
 use uartbridge::spec::Show;
@@ -23,6 +27,10 @@ use uartbridge_core::{Backoff, Config, LinkState, Stats};
 use super::exit;
 use super::show::{Out, Traffic};
 use super::signals::{Order, Signals};
+use super::web::{Direction, Hub};
+use browser::Browser;
+use device::Device;
+use server::echo;
 
 /// The tutorial's greeting: two spaces.
 const GREETING: &[u8] = b"TCP  CONNECT";
@@ -33,10 +41,8 @@ const CONFIG: Config<'static> = Config {
 };
 /// How long the server stays away.
 const OUTAGE: Duration = Duration::from_secs(2);
-/// The pause between the device's lines.
-const PAUSE: Duration = Duration::from_millis(500);
-/// How long the device waits for the echo of its last line.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How often those who watch get counters.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 const RINGS: (usize, usize) = (1 << 20, 64 << 10);
 
 /// What the demo is to do.
@@ -45,6 +51,8 @@ pub(crate) struct Demo {
     pub(crate) lines: u32,
     /// End when they have come back, instead of waiting for the user's own.
     pub(crate) exit: bool,
+    /// Serve the page in which a browser can watch.
+    pub(crate) web: bool,
 }
 
 /// Runs the demo.
@@ -71,6 +79,9 @@ async fn show(demo: Demo) -> std::io::Result<bool> {
     let pty = Uart::open(&UartEndpoint::Pty { link: None }).map_err(std::io::Error::other)?;
     let path = pty.path().map(Path::to_owned).unwrap_or_default();
     introduce(&path, server);
+    let (hub, said) = Hub::new();
+    let browser = if demo.web { Browser::invite(&hub, server).await } else { None };
+    let device = Device::open(&path, said)?;
 
     let mut bridge = PagedBridge::new(&CONFIG, super::seed(), Storage::new(RINGS.0)?, Storage::new(RINGS.1)?)
         .map_err(std::io::Error::other)?;
@@ -80,11 +91,17 @@ async fn show(demo: Demo) -> std::io::Result<bool> {
 
     let orders = watch::Sender::new(Orders::default());
     let (outage, plug) = watch::channel(false);
-    let mut screen = Screen { traffic: Traffic::new(Out::Output, Show::Both, "") };
+    let mut screen = Screen { traffic: Traffic::new(Out::Output, Show::Both, ""), hub: Arc::clone(&hub) };
     let echo = tokio::spawn(echo(listener, plug));
     let bridging = run(&mut bridge, Opened(Some(pty)), peers, orders.subscribe(), &mut screen);
-    let complete = attend(bridging, device(path, demo.lines, outage), &orders, (&mut signals, &demo)).await;
+    hub.uart_open(&format!("{} is open", path.display()));
+    let (done, came_back) = oneshot::channel();
+    let playing = device.play(demo.lines, outage, done);
+    let complete = attend(bridging, (playing, came_back), &orders, (&mut signals, &demo, &hub)).await;
     echo.abort();
+    if let Some(browser) = browser {
+        browser.leave().await;
+    }
     say(&format!("goodbye: {}", sums(&bridge.stats())));
     Ok(complete? || !demo.exit)
 }
@@ -92,21 +109,28 @@ async fn show(demo: Demo) -> std::io::Result<bool> {
 /// Waits for the bridge to end, which it does when it is told to; true if the device got everything back.
 async fn attend(
     bridging: impl Future<Output = Result<(), RunError>>,
-    device: impl Future<Output = std::io::Result<bool>>,
+    (playing, came_back): (impl Future<Output = std::io::Result<()>>, oneshot::Receiver<bool>),
     orders: &watch::Sender<Orders>,
-    (signals, demo): (&mut Signals, &Demo),
+    (signals, demo, hub): (&mut Signals, &Demo, &Hub),
 ) -> std::io::Result<bool> {
-    let (mut bridging, mut device) = (pin!(bridging), pin!(device));
-    let (mut talking, mut complete) = (true, false);
+    let (mut bridging, mut playing, mut came_back) = (pin!(bridging), pin!(playing), pin!(came_back));
+    let (mut talking, mut playing_on, mut complete) = (true, true, false);
+    let mut count = interval(COUNT_EVERY);
+    count.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let stop = tokio::select! {
             ended = &mut bridging => {
                 ended?;
                 return Ok(complete);
             }
-            came_back = &mut device, if talking => {
+            played = &mut playing, if playing_on => {
+                played?;
+                playing_on = false;
+                false
+            }
+            came = &mut came_back, if talking => {
                 talking = false;
-                complete = came_back?;
+                complete = came.unwrap_or(false);
                 conclude(complete, demo);
                 demo.exit
             }
@@ -117,6 +141,10 @@ async fn attend(
                 }
                 Order::StopNow => return Ok(complete),
                 Order::Report => false,
+            },
+            _ = count.tick(), if hub.is_watched() => {
+                orders.send_modify(|orders| orders.report += 1);
+                false
             }
         };
         if stop {
@@ -152,150 +180,33 @@ fn sums(stats: &Stats) -> String {
     )
 }
 
-/// The device: sends lines and checks that each comes back. In the middle it has the server's plug pulled.
-async fn device(path: PathBuf, lines: u32, outage: watch::Sender<bool>) -> std::io::Result<bool> {
-    let end = UartEndpoint::Serial {
-        path: path.clone(),
-        settings: SerialSettings { exclusive: false, ..SerialSettings::default() },
-    };
-    let mut port = Uart::open(&end).map_err(std::io::Error::other)?;
-    let mut sent = Vec::new();
-    let mut back = Vec::new();
-    for number in 1..=lines {
-        if number == lines / 2 + 1 {
-            say(&format!(
-                "the server's plug is pulled for {} s; the device goes on talking",
-                OUTAGE.as_secs()
-            ));
-            // The server lives as long as the demo.
-            let _ = outage.send(true);
-        }
-        let line = format!("temp {number} {}.{} C\r\n", 20 + number / 10, number % 10);
-        sent.extend_from_slice(line.as_bytes());
-        send(&mut port, line.as_bytes()).await?;
-        let until = tokio::time::Instant::now() + PAUSE;
-        collect(&mut port, &mut back, until, usize::MAX).await?;
-    }
-    let expected = sent.len();
-    collect(&mut port, &mut back, tokio::time::Instant::now() + PATIENCE, expected).await?;
-    let came_back = contains_in_order(&back, &sent);
-    say(&format!("try: picocom -q {0}    or: socat -,rawer,escape=0x0f {0}", path.display()));
-    Ok(came_back)
-}
-
-async fn send(port: &mut Uart, mut bytes: &[u8]) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        let written = std::future::poll_fn(|cx| port.poll_write(cx, bytes)).await?;
-        bytes = &bytes[written..];
-    }
-    Ok(())
-}
-
-/// Reads until `until`, or until the echoes, without the greetings, are `enough` bytes.
-async fn collect(
-    port: &mut Uart,
-    back: &mut Vec<u8>,
-    until: tokio::time::Instant,
-    enough: usize,
-) -> std::io::Result<()> {
-    let mut buffer = [0; 512];
-    while without_greetings(back).len() < enough {
-        let read = std::future::poll_fn(|cx| port.poll_read(cx, &mut buffer));
-        match tokio::time::timeout_at(until, read).await {
-            Ok(UartRead::Bytes(n)) => back.extend_from_slice(&buffer[..n]),
-            Ok(UartRead::Gone(error)) => return Err(error),
-            Ok(UartRead::Ended) | Err(_) => break,
-        }
-    }
-    Ok(())
-}
-
-/// The server echoes the greeting of each connection too.
-fn without_greetings(back: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(back);
-    text.replace(&*String::from_utf8_lossy(GREETING), "").into_bytes()
-}
-
-/// Every line came back, in order; a line whose echo was lost with the connection may have come back twice.
-fn contains_in_order(back: &[u8], sent: &[u8]) -> bool {
-    let clean = without_greetings(back);
-    let mut back = clean.split_inclusive(|&byte| byte == b'\n');
-    sent.split_inclusive(|&byte| byte == b'\n').all(|line| back.any(|echo| echo.ends_with(line)))
-}
-
-/// Sends back what it gets; once `plug` is pulled it resets its connection and is away for a while.
-async fn echo(mut listener: TcpListener, mut plug: watch::Receiver<bool>) {
-    let Ok(address) = listener.local_addr() else {
-        return;
-    };
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            return;
-        };
-        if serve(stream, &mut plug).await == Served::PlugPulled {
-            drop(listener);
-            tokio::time::sleep(OUTAGE).await;
-            say("the server is back");
-            match listen_again(address) {
-                Ok(back) => listener = back,
-                Err(error) => return say(&format!("the server cannot come back: {error}")),
-            }
-        }
-    }
-}
-
-/// How a connection to the server ended.
-#[derive(PartialEq, Eq)]
-enum Served {
-    Closed,
-    PlugPulled,
-}
-
-async fn serve(mut stream: TcpStream, plug: &mut watch::Receiver<bool>) -> Served {
-    let mut buffer = [0; 4096];
-    loop {
-        tokio::select! {
-            Ok(()) = plug.changed() => {
-                // A pulled plug says nothing; a reset is the nearest that one machine can do.
-                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-                return Served::PlugPulled;
-            }
-            read = stream.read(&mut buffer) => match read {
-                Ok(0) | Err(_) => return Served::Closed,
-                Ok(n) => if stream.write_all(&buffer[..n]).await.is_err() {
-                    return Served::Closed;
-                }
-            }
-        }
-    }
-}
-
-fn listen_again(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(1)
-}
-
 fn say(line: &str) {
     Out::Output.note(line);
 }
 
-/// Shows traffic and changes of state.
+/// Shows traffic and changes of state, here and to those who watch.
 struct Screen {
     traffic: Traffic,
+    hub: Arc<Hub>,
 }
 
 impl Observer for Screen {
     fn uplink(&mut self, bytes: &[u8]) {
         self.traffic.uplink(bytes);
+        self.hub.traffic(Direction::Up, bytes);
     }
 
     fn downlink(&mut self, bytes: &[u8]) {
         self.traffic.downlink(bytes);
+        self.hub.traffic(Direction::Down, bytes);
+    }
+
+    fn report(&mut self, stats: &Stats, _: &[Expiry]) {
+        self.hub.stats(stats);
     }
 
     fn state(&mut self, state: LinkState, words: &str) {
+        self.hub.state(state, words);
         match state {
             LinkState::BackOff(_) | LinkState::Open(_) => say(words),
             LinkState::NoIp

@@ -11,7 +11,10 @@ use tokio::task::JoinSet;
 use super::{TcpOptions, plain};
 
 /// Binds to the first of the host's addresses that can be had.
-pub(super) async fn listen(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+///
+/// # Errors
+/// The name means nothing, or none of its addresses can be listened on: [`advice`] says what to do.
+pub async fn listen(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = TcpListener::bind(resolve(host, port).await?.as_slice()).await?;
     let at = socket.local_addr()?;
     Ok((socket, at))
@@ -19,7 +22,7 @@ pub(super) async fn listen(host: &str, port: u16) -> io::Result<(TcpListener, So
 
 /// Why an address cannot be listened on, and what to do.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list is open")]
-pub(super) fn advice(error: &io::Error) -> String {
+pub fn advice(error: &io::Error) -> String {
     let what = plain(error);
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -37,7 +40,7 @@ pub(super) fn advice(error: &io::Error) -> String {
 
 pub(super) async fn tcp(host: &str, port: u16, options: TcpOptions) -> io::Result<TcpStream> {
     let stream = first_to_answer(resolve(host, port).await?).await?;
-    configure(&stream, options)?;
+    options.apply(&stream)?;
     Ok(stream)
 }
 
@@ -105,14 +108,21 @@ async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-pub(super) fn configure(stream: &TcpStream, options: TcpOptions) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    if let Some(idle) = options.keepalive {
-        let probes = TcpKeepalive::new().with_time(idle).with_interval(PROBE_INTERVAL).with_retries(PROBES);
-        socket.set_tcp_keepalive(&probes)?;
+impl TcpOptions {
+    /// Sets these options of a connection, and that small writes leave at once.
+    ///
+    /// # Errors
+    /// The kernel refuses a value, or the connection is broken already.
+    pub fn apply(self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(stream);
+        if let Some(idle) = self.keepalive {
+            let probes =
+                TcpKeepalive::new().with_time(idle).with_interval(PROBE_INTERVAL).with_retries(PROBES);
+            socket.set_tcp_keepalive(&probes)?;
+        }
+        socket.set_tcp_user_timeout(self.user_timeout)
     }
-    socket.set_tcp_user_timeout(options.user_timeout)
 }
 
 /// How long one address may be tried alone before the next one is tried beside it (RFC 8305 §5).

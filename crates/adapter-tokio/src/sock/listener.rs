@@ -167,7 +167,7 @@ impl Door {
                 return Poll::Ready(Ok((sock, from)));
             }
             let (stream, from) = ready!(self.socket.poll_accept(cx))?;
-            connect::configure(&stream, self.options)?;
+            self.options.apply(&stream)?;
             match &mut self.handshakes {
                 Some(handshakes) => handshakes.begin(stream, from),
                 None => return Poll::Ready(Ok((NetSock::Tcp(stream), from))),
