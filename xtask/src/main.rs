@@ -4,6 +4,7 @@ mod bench;
 mod firmware;
 mod setup;
 mod step;
+mod supply;
 mod target;
 mod test;
 mod tidy;
@@ -25,6 +26,8 @@ enum Task {
     Ci,
     /// Guards of the project's habits alone (part of `test`)
     Tidy,
+    /// Dependencies, the oldest compiler, and packages for others (part of `test`)
+    Supply,
     /// Build the firmware, run it in QEMU, measure and test it
     #[command(subcommand)]
     Firmware(firmware::Verb),
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::everything(),
         Task::Test | Task::Ci => test::run(),
         Task::Tidy => tidy::run(),
+        Task::Supply => supply::run(),
         Task::Firmware(verb) => firmware::run(&verb),
         Task::Web(verb) => web::run(&verb),
         Task::Bench(options) => bench::run(&options),

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::setup::{self, By};
 use crate::step::{Steps, cargo};
-use crate::{firmware, target, tidy, web};
+use crate::{firmware, supply, target, tidy, web};
 
 /// Runs every check, the quick ones first.
 ///
@@ -23,6 +23,7 @@ pub(crate) fn run() -> Result<()> {
         "documentation",
         cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings"),
     )?;
+    steps.step("what comes in and goes out", supply::run)?;
     steps.step("the core without an operating system", target::build_core)?;
     steps.step("firmware: lints", firmware::lint)?;
     steps.step("firmware: images", firmware::build)?;
