@@ -248,13 +248,13 @@ impl<S: Side, I, O> Connection<S, I, O> {
 
     /// Bytes of plaintext that [`read_plain`](Client::read_plain) has at once.
     pub fn readable(&self) -> usize {
-        self.session.pending.len() - self.session.pending_read
+        self.session.unread
     }
 
     /// Whether the peer has said `close_notify`, and all plaintext before it has been read. Writing still works: the
     /// directions end separately (RFC 8446 §6.1).
     pub fn peer_closed(&self) -> bool {
-        self.session.peer_closed && self.session.pending.is_empty()
+        self.session.peer_closed && self.session.unread == 0
     }
 
     /// Total bytes of plaintext that the peer holds for sure; 0 until the connection is [`State::Proven`].

@@ -1,6 +1,7 @@
 //! The one module that names rustls: settings become its configuration, its unbuffered connection becomes single steps,
 //! and its errors become ours.
 
+mod in_place;
 mod server;
 mod side;
 mod verify;
@@ -10,6 +11,7 @@ use crate::settings::{Settings, SetupError, Trust};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use core::time::Duration;
 use rustls::client::Resumption;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError};
@@ -41,6 +43,7 @@ pub struct Config {
     tls: Arc<ClientConfig>,
     pub(crate) prove_after: Duration,
     insecure: bool,
+    in_place: bool,
 }
 
 impl Config {
@@ -49,7 +52,9 @@ impl Config {
     /// # Errors
     /// Which setting cannot work.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let Settings { provider, clock, trust, identity, alpn, send_name, sessions, prove_after } = settings;
+        let Settings { provider, clock, trust, identity, alpn, send_name, sessions, prove_after, in_place } =
+            settings;
+        let provider = if in_place { in_place::provider(&provider) } else { provider };
         if alpn.iter().any(|protocol| protocol.is_empty() || protocol.len() > 255) {
             return Err(SetupError::BadAlpn);
         }
@@ -71,7 +76,7 @@ impl Config {
         tls.alpn_protocols = alpn;
         tls.enable_sni = send_name;
         tls.resumption = sessions.map_or_else(Resumption::disabled, Resumption::store);
-        Ok(Self { tls: Arc::new(tls), prove_after, insecure })
+        Ok(Self { tls: Arc::new(tls), prove_after, insecure, in_place })
     }
 
     /// Whether nobody is verified: worth a warning in the log at every connect.
@@ -129,8 +134,10 @@ pub(crate) trait Sink {
     /// Ciphertext: `write` is called with room, and says how much of it it took, or how much it needs; then it is called
     /// again with that.
     fn ciphertext(&mut self, write: &mut dyn FnMut(&mut [u8]) -> Result<usize, usize>);
-    /// Plaintext of one record.
-    fn plaintext(&mut self, bytes: &[u8]);
+    /// Plaintext of one record, which is done with and was the end of `held`: there is room for it where that lay.
+    fn plaintext(&mut self, bytes: &[u8], held: &mut [u8]);
+    /// The same, but the plaintext is `held[place]`.
+    fn plaintext_in_place(&mut self, held: &mut [u8], place: Range<usize>);
 }
 
 /// What can happen next.
@@ -158,23 +165,22 @@ impl<S: Side> Engine<S> {
         Self { side }
     }
 
-    /// One step over all ciphertext that is held: how much of its front is done with, and what can happen next.
-    pub(crate) fn step(&mut self, input: &mut [u8], sink: &mut dyn Sink) -> (usize, Result<Next, Failure>) {
-        let status = self.side.process(input);
-        let (mut discard, state) = (status.discard, status.state);
+    /// One step over all ciphertext that is held, which begins at `held[from]`: how much of its front is done with, and
+    /// what can happen next.
+    pub(crate) fn step(
+        &mut self,
+        held: &mut [u8],
+        from: usize,
+        sink: &mut dyn Sink,
+    ) -> (usize, Result<Next, Failure>) {
+        let status = self.side.process(&mut held[from..]);
+        let (discard, state) = (status.discard, status.state);
+        let mut data = false;
         let next = match state {
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                let mut next = Ok(Next::Step);
-                while let Some(record) = traffic.next_record() {
-                    match record {
-                        Ok(record) => {
-                            discard += record.discard;
-                            sink.plaintext(record.payload);
-                        }
-                        Err(error) => next = Err(error),
-                    }
-                }
-                next
+            // rustls keeps the record until it is asked for it with the input at our own disposal.
+            Ok(ConnectionState::ReadTraffic(_)) => {
+                data = true;
+                Ok(Next::Step)
             }
             Ok(ConnectionState::EncodeTlsData(mut data)) => {
                 sink.ciphertext(&mut |room| match data.encode(room) {
@@ -196,6 +202,8 @@ impl<S: Side> Engine<S> {
             Ok(_) => Ok(Next::Blocked),
             Err(error) => Err(error),
         };
+        let next =
+            if data { self.data(&mut held[..from + discard], sink).map(|()| Next::Step) } else { next };
         // A server could already encrypt for a client that it has not heard the end of: it waits.
         let next = match next {
             Ok(Next::Open) if self.is_handshaking() => Ok(Next::Blocked),
@@ -204,11 +212,30 @@ impl<S: Side> Engine<S> {
         (discard, next.map_err(|error| self.failure(&error)))
     }
 
+    /// Hands over the plaintext of the record that was the end of `held`: rustls stops after each, and looks at what it
+    /// has decrypted before it looks at its input.
+    fn data(&mut self, held: &mut [u8], sink: &mut dyn Sink) -> Result<(), Error> {
+        let in_place = self.side.in_place();
+        let Ok(ConnectionState::ReadTraffic(mut traffic)) = self.side.process(&mut []).state else {
+            return Ok(());
+        };
+        while let Some(record) = traffic.next_record() {
+            let payload = record?.payload;
+            if in_place {
+                let place = in_place::place(payload, held.len()).ok_or(Error::DecryptError)?;
+                sink.plaintext_in_place(held, place);
+            } else {
+                sink.plaintext(payload, held);
+            }
+        }
+        Ok(())
+    }
+
     /// Hands over what rustls has queued, without looking at input: an alert after a failure, a key update.
     pub(crate) fn flush(&mut self, sink: &mut dyn Sink) {
         // With something queued, rustls hands it out before it looks at the input.
         while self.side.common().wants_write() {
-            let (_, next) = self.step(&mut [], sink);
+            let (_, next) = self.step(&mut [], 0, sink);
             if next != Ok(Next::Step) {
                 return;
             }

@@ -15,8 +15,8 @@
 //! - The server is verified unless [`Trust::InsecureVerifyNobody`] is spelled out.
 //! - No plaintext byte counts as acknowledged before the peer's TCP has all of its record, nor before the server has
 //!   shown that it accepted this client ([`State::Proven`]).
-//! - Memory is bounded by the two buffers, one handshake, and the plaintext of one record twice (rustls decrypts it into
-//!   memory of its own; what the reader leaves waits here). Nothing that a peer sends can cause a panic, except in a build
+//! - Memory is bounded by the two buffers, one handshake, and for a moment the plaintext of one record, which rustls copies
+//!   unless [`Settings::in_place`] is set; what the reader leaves waits in the input buffer. Nothing that a peer sends can cause a panic, except in a build
 //!   with rustls' debug assertions: one of them forbids an alert after our `close_notify` (rustls issue 959).
 //! - A failure says whose fault it is and what to do ([`Failure`]).
 

@@ -24,15 +24,14 @@ const WORTHWHILE: usize = 1024;
 pub(crate) struct Session<S> {
     pub(crate) engine: Engine<S>,
     pub(crate) phase: Phase,
-    /// Ciphertext from the peer.
+    /// From the peer: plaintext that waits for its reader, what is done with behind that, and ciphertext.
     pub(crate) received: Linear,
+    /// Bytes of the first two (`unread + done ≤ received.len()`; without the one there is none of the other).
+    pub(crate) unread: usize,
+    done: usize,
     /// Ciphertext for the socket; what found no room is in `spilled` and follows it.
     pub(crate) ready: Linear,
     spilled: Vec<u8>,
-    /// Decrypted, but not read yet: at most what the input buffer held, and a record before the connection is proven,
-    /// since nothing is received meanwhile.
-    pub(crate) pending: Vec<u8>,
-    pub(crate) pending_read: usize,
     pub(crate) marks: Marks,
     /// Totals in bytes: ciphertext made and taken by the socket (`cipher_sent ≤ cipher_total`), plaintext encrypted.
     pub(crate) cipher_total: u64,
@@ -51,10 +50,10 @@ impl<S: Side> Session<S> {
             engine: Engine::new(side),
             phase: Phase::Handshaking,
             received: Linear::default(),
+            unread: 0,
+            done: 0,
             ready: Linear::default(),
             spilled: Vec::new(),
-            pending: Vec::new(),
-            pending_read: 0,
             marks: Marks::new(),
             cipher_total: 0,
             cipher_sent: 0,
@@ -128,7 +127,7 @@ impl<S: Side> Session<S> {
     /// Whether more may be decrypted. Plaintext that waits for its reader holds up the rest, but not the server's verdict:
     /// before that nobody reads.
     fn decrypts(&self) -> bool {
-        self.pending.is_empty() || matches!(self.phase, Phase::Unproven(_)) && self.pending.len() < RECORD
+        self.unread == 0 || matches!(self.phase, Phase::Unproven(_)) && self.unread < RECORD
     }
 
     /// Steps until nothing more can happen, or until plaintext waits that `plain` has no room for. Gives the bytes put
@@ -144,7 +143,7 @@ impl<S: Side> Session<S> {
         while !matches!(self.phase, Phase::Failed(_) | Phase::Closed) && self.decrypts() {
             let (count, next) = self.step(input, output, &mut plain[taken..]);
             taken += count;
-            if next == Ok(Next::Open) || count > 0 || !self.pending.is_empty() {
+            if next == Ok(Next::Open) || count > 0 || self.unread > 0 {
                 // Data may come in the same breath as the peer's last message. By then ours is made.
                 self.establish(now);
             }
@@ -162,7 +161,7 @@ impl<S: Side> Session<S> {
         taken
     }
 
-    /// One step of the engine: plaintext goes to `plain`, and what finds no room there to `pending`.
+    /// One step of the engine: plaintext goes to `plain`, and what finds no room there waits in `input`.
     fn step(
         &mut self,
         input: &mut [u8],
@@ -176,13 +175,16 @@ impl<S: Side> Session<S> {
             total: &mut self.cipher_total,
             plain,
             taken: 0,
-            pending: &mut self.pending,
-            received: self.received.len(),
+            unread: &mut self.unread,
             data: false,
         };
-        let (discard, next) = self.engine.step(self.received.held_mut(input), &mut sink);
+        let before = *sink.unread;
+        let from = before + self.done;
+        let (discard, next) = self.engine.step(self.received.held_mut(input), from, &mut sink);
         let (taken, data) = (sink.taken, sink.data);
-        self.received.drain(discard);
+        // What now waits is shorter than the record that it came in.
+        self.done += discard - (self.unread - before);
+        self.settle_up();
         self.weigh_signs(data);
         (taken, next)
     }
@@ -197,21 +199,19 @@ impl<S: Side> Session<S> {
             total: &mut self.cipher_total,
             plain: &mut [],
             taken: 0,
-            pending: &mut self.pending,
-            received: 0,
+            unread: &mut self.unread,
             data: false,
         };
         self.engine.flush(&mut sink);
     }
 
     pub(crate) fn read(&mut self, input: &mut [u8], output: &mut [u8], plain: &mut [u8]) -> usize {
-        let left = &self.pending[self.pending_read..];
-        let mut taken = left.len().min(plain.len());
-        plain[..taken].copy_from_slice(&left[..taken]);
-        self.pending_read += taken;
-        if self.pending_read == self.pending.len() {
-            self.pending.clear();
-            self.pending_read = 0;
+        let mut taken = self.unread.min(plain.len());
+        plain[..taken].copy_from_slice(&self.received.held(input)[..taken]);
+        self.unread -= taken;
+        self.received.drain(taken);
+        self.settle_up();
+        if self.unread == 0 {
             // The handshake is over if there was plaintext, so the time of `establish` is not asked for.
             taken += self.pump(Duration::ZERO, input, output, &mut plain[taken..]);
         }
@@ -233,7 +233,11 @@ impl<S: Side> Session<S> {
                 break;
             }
             let piece = &plain[taken..taken + count];
-            match self.engine.encrypt(self.received.held_mut(input), piece, room) {
+            match self.engine.encrypt(
+                &mut self.received.held_mut(input)[self.unread + self.done..],
+                piece,
+                room,
+            ) {
                 Ok(Some(written)) => {
                     self.ready.fill(written);
                     self.cipher_total += written as u64;
@@ -254,7 +258,10 @@ impl<S: Side> Session<S> {
             Phase::Unproven(_) | Phase::Proven => {
                 if self.settle(input, output) {
                     let mut alert = [0; OVERHEAD];
-                    let written = self.engine.close_notify(self.received.held_mut(input), &mut alert);
+                    let written = self.engine.close_notify(
+                        &mut self.received.held_mut(input)[self.unread + self.done..],
+                        &mut alert,
+                    );
                     self.cipher_total += written.unwrap_or(0) as u64;
                     self.spilled.extend_from_slice(&alert[..written.unwrap_or(0)]);
                     self.refill(output);
@@ -265,7 +272,7 @@ impl<S: Side> Session<S> {
         }
     }
 
-    /// Steps until the engine would encrypt; plaintext on the way waits in `pending`. Whether it would.
+    /// Steps until the engine would encrypt; plaintext on the way waits. Whether it would.
     fn settle(&mut self, input: &mut [u8], output: &mut [u8]) -> bool {
         loop {
             match self.step(input, output, &mut []).1 {
@@ -278,6 +285,14 @@ impl<S: Side> Session<S> {
                     return false;
                 }
             }
+        }
+    }
+
+    /// What is done with goes once no plaintext lies before it.
+    fn settle_up(&mut self) {
+        if self.unread == 0 {
+            self.received.drain(self.done);
+            self.done = 0;
         }
     }
 

@@ -31,6 +31,10 @@ pub struct Settings {
     /// In TLS 1.3 the server judges the client after the client's handshake is over. With neither a session ticket nor
     /// data from the server, its silence for this long after its TCP has acknowledged the handshake counts as consent.
     pub prove_after: Duration,
+    /// Plaintext stays in the input buffer, where its record lay, until it is read: rustls would copy it, which takes the
+    /// memory of a whole record. TLS 1.3 only. For chips, where a [`Config`](crate::Config) is made once: some hundred
+    /// bytes of each are never given back.
+    pub in_place: bool,
 }
 
 impl Settings {
@@ -45,6 +49,7 @@ impl Settings {
             send_name: true,
             sessions: None,
             prove_after: Duration::from_secs(1),
+            in_place: false,
         }
     }
 }

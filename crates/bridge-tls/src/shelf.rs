@@ -4,8 +4,10 @@ use crate::engine::Sink;
 use crate::linear::Linear;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-/// Ciphertext goes into the output buffer, or what follows it; plaintext to the reader, or what waits for one.
+/// Ciphertext goes into the output buffer, or what follows it; plaintext to the reader, or
+/// to the front of the input buffer, where it waits for one.
 pub(crate) struct Shelf<'a> {
     pub(crate) output: &'a mut [u8],
     pub(crate) ready: &'a mut Linear,
@@ -14,10 +16,9 @@ pub(crate) struct Shelf<'a> {
     pub(crate) total: &'a mut u64,
     pub(crate) plain: &'a mut [u8],
     pub(crate) taken: usize,
-    /// Plaintext that found no room in `plain`, of which `taken` bytes are filled.
-    pub(crate) pending: &'a mut Vec<u8>,
-    /// Bytes of ciphertext that were received and not yet decrypted: no more plaintext than that can come now.
-    pub(crate) received: usize,
+    /// Bytes at the front of the input buffer that are plaintext which found no room in `plain`, of which `taken` bytes
+    /// are filled.
+    pub(crate) unread: &'a mut usize,
     /// Whether there was plaintext at all.
     pub(crate) data: bool,
 }
@@ -40,16 +41,27 @@ impl Sink for Shelf<'_> {
         }
     }
 
-    fn plaintext(&mut self, bytes: &[u8]) {
-        let room = if self.pending.is_empty() { &mut self.plain[self.taken..] } else { &mut [] };
+    fn plaintext(&mut self, bytes: &[u8], held: &mut [u8]) {
+        let rest = &bytes[self.take(bytes)..];
+        held[*self.unread..][..rest.len()].copy_from_slice(rest);
+        *self.unread += rest.len();
+    }
+
+    fn plaintext_in_place(&mut self, held: &mut [u8], mut place: Range<usize>) {
+        place.start += self.take(&held[place.clone()]);
+        held.copy_within(place.clone(), *self.unread);
+        *self.unread += place.len();
+    }
+}
+
+impl Shelf<'_> {
+    /// Gives the reader what it has room for, unless older bytes wait; how many that were.
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        let room = if *self.unread == 0 { &mut self.plain[self.taken..] } else { &mut [] };
         let count = room.len().min(bytes.len());
         room[..count].copy_from_slice(&bytes[..count]);
         self.taken += count;
-        if count < bytes.len() && self.pending.is_empty() {
-            // For all that can follow before the reader comes: growing step by step takes up to three times the memory.
-            self.pending.reserve_exact(self.received);
-        }
-        self.pending.extend_from_slice(&bytes[count..]);
         self.data |= !bytes.is_empty();
+        count
     }
 }

@@ -48,8 +48,8 @@
 //!   biased (a ring oscillator, an ADC) needs conditioning first. Signatures need none (RFC 6979, RFC 8032).
 //! - **Clock**: without one, certificates' dates cannot be checked; pin the server's key then (`Trust::Pins`).
 //! - **Heap**: 3.4 KB for an open connection and 6.9 KB at most during its handshake (64-bit machine, chains of one
-//!   certificate), besides the two buffers. A record that comes in is decrypted into memory of its own, and what the reader
-//!   leaves of it is kept: twice a record's plaintext at most, so 32 KB where the server sends whole ones of 16 KiB.
+//!   certificate), besides the two buffers. A record that comes in is copied once, so 16 KB more where the server sends whole ones
+//!   of 16 KiB, unless `Settings::in_place` leaves it in the input buffer. To send takes twice the plaintext of a record.
 //! - **Secrets** are wiped when they are dropped: keys of handshakes, records, HMAC and signatures. Copies that the compiler
 //!   makes on the stack are not.
 //! - **Constant time**: what touches secrets has no branch and no memory access that depends on them; what only verifies

@@ -47,6 +47,7 @@ fn config(settings: &Settings<'_>) -> Result<Config, SetupError> {
     let trust = Trust::Authorities(Roots::new(tls.authorities)?);
     let mut wanted =
         uartbridge_tls::Settings::new(Arc::new(CRYPTO.provider()), Arc::new(Calendar::now()), trust);
+    wanted.in_place = true;
     if !tls.certificates.is_empty() {
         wanted.identity = Some(Identity::new(tls.certificates, tls.key)?);
     }

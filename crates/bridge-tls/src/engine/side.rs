@@ -18,6 +18,7 @@ pub struct ClientSide {
     connection: UnbufferedClientConnection,
     /// Whether we have a certificate of our own.
     identified: bool,
+    in_place: bool,
 }
 
 /// We are the server.
@@ -51,6 +52,8 @@ pub(crate) mod sealed {
         const IS_SERVER: bool;
         /// One step of rustls.
         fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+        /// Whether plaintext stays where its record lay, and rustls hands out its place.
+        fn in_place(&self) -> bool;
         /// What both sides have.
         fn common(&self) -> &CommonState;
         /// Tickets that came on this connection (TLS 1.3).
@@ -66,7 +69,7 @@ impl ClientSide {
         let identified = config.tls.client_auth_cert_resolver.has_certs();
         let connection =
             UnbufferedClientConnection::new(config.tls.clone(), name).map_err(|error| start_error(&error))?;
-        Ok(Self { connection, identified })
+        Ok(Self { connection, identified, in_place: config.in_place })
     }
 }
 
@@ -92,6 +95,10 @@ impl sealed::Side for ClientSide {
 
     fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, ClientConnectionData> {
         self.connection.process_tls_records(input)
+    }
+
+    fn in_place(&self) -> bool {
+        self.in_place
     }
 
     fn common(&self) -> &CommonState {
@@ -133,6 +140,10 @@ impl sealed::Side for ServerSide {
 
     fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, ServerConnectionData> {
         self.connection.process_tls_records(input)
+    }
+
+    fn in_place(&self) -> bool {
+        false
     }
 
     fn common(&self) -> &CommonState {

@@ -63,7 +63,7 @@ impl<S: Side> Session<S> {
                 Phase::Closed | Phase::Failed(_) => return,
             };
             self.phase = Phase::Failed(failure);
-        } else if self.received.len() == input.len() {
+        } else if self.received.len() == input.len() && self.unread == 0 {
             let buffer = input.len();
             let record = match self.received.held(input) {
                 [_, _, _, high, low, ..] => 5 + usize::from(u16::from_be_bytes([*high, *low])),

@@ -34,7 +34,8 @@ impl TimeProvider for Clock {
 /// 1 June 2026, when everything here is valid that should be.
 pub(crate) const TODAY: u64 = 1_780_272_000;
 
-/// The provider under test: the one for chips where `tests/rustcrypto.rs` has these tests once more, ring otherwise.
+/// The provider under test: the one for chips where `tests/rustcrypto.rs` has these tests once more, with plaintext that stays
+/// in place; ring otherwise.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     if for_chips() { rustcrypto() } else { ring() }
 }
@@ -128,7 +129,9 @@ impl Certificate {
 }
 
 pub(crate) fn settings(trust: Trust) -> Settings {
-    Settings::new(provider(), Arc::new(Clock(Some(TODAY))), trust)
+    let mut settings = Settings::new(provider(), Arc::new(Clock(Some(TODAY))), trust);
+    settings.in_place = for_chips();
+    settings
 }
 
 pub(crate) fn config(settings: Settings) -> Config {
