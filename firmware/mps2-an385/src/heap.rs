@@ -8,7 +8,7 @@ use embedded_alloc::LlffHeap;
 use static_cell::ConstStaticCell;
 
 /// Its size in bytes.
-const SIZE: usize = 16 * 1024;
+const SIZE: usize = 12 * 1024;
 
 /// The most bytes that were ever in use; `cargo xtask firmware size` reads it from outside.
 #[unsafe(export_name = "HEAP_PEAK")]
