@@ -21,8 +21,11 @@ static CRYPTO: Crypto = Crypto::new(entropy::fill);
 /// A way to the peers by TLS.
 pub type Secured = Tls<'static, Tcp<'static>, &'static mut [u8], &'static mut [u8]>;
 
-/// TLS over `tcp`, as `settings` want it; once.
-pub fn over(tcp: Tcp<'static>, settings: &Settings<'_>) -> Secured {
+/// TLS over `tcp`, as `settings` want it; once. It lies in static memory: on the stack of the task it would take its size
+/// several times, for each move.
+#[inline(never)]
+pub fn over(tcp: Tcp<'static>, settings: &Settings<'_>) -> &'static mut Secured {
+    static SECURED: StaticCell<Secured> = StaticCell::new();
     static INPUT: ConstStaticCell<[u8; INPUT_FOR_ANY_RECORD]> = ConstStaticCell::new([0; _]);
     static BUFFER: ConstStaticCell<[u8; OUTPUT]> = ConstStaticCell::new([0; _]);
     static CONFIG: StaticCell<Config> = StaticCell::new();
@@ -36,10 +39,13 @@ pub fn over(tcp: Tcp<'static>, settings: &Settings<'_>) -> Secured {
             BUFFER.take().as_mut_slice(),
         )
     });
-    made.unwrap_or_else(|error| {
-        defmt::error!("configuration: TLS: {}", defmt::Display2Format(&error));
-        fault::stop()
-    })
+    match made {
+        Ok(made) => SECURED.init(made),
+        Err(error) => {
+            defmt::error!("configuration: TLS: {}", defmt::Display2Format(&error));
+            fault::stop()
+        }
+    }
 }
 
 fn config(settings: &Settings<'_>) -> Result<Config, SetupError> {
