@@ -140,7 +140,7 @@ impl<I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Client<I, O> {
     /// As [`new`](Self::new).
     pub fn reuse(config: &Config, name: &str, buffers: (I, O)) -> Result<Self, (SetupError, (I, O))> {
         match ClientSide::new(config, name) {
-            Ok(side) => Self::start(side, config.prove_after, buffers),
+            Ok(side) => Self::start(side, config.prove_after, config.handshake_limit, buffers),
             Err(error) => Err((error, buffers)),
         }
     }
@@ -152,17 +152,23 @@ impl<I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Server<I, O> {
     /// # Errors
     /// A buffer below [`MIN_BUFFER`](crate::MIN_BUFFER), or a provider that cannot start a handshake.
     pub fn new(config: &ServerConfig, input: I, output: O) -> Result<Self, SetupError> {
-        Self::start(ServerSide::new(config)?, Duration::ZERO, (input, output)).map_err(|(error, _)| error)
+        Self::start(ServerSide::new(config)?, Duration::ZERO, usize::MAX, (input, output))
+            .map_err(|(error, _)| error)
     }
 }
 
 impl<S: Side, I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Connection<S, I, O> {
-    fn start(side: S, prove_after: Duration, buffers: (I, O)) -> Result<Self, (SetupError, (I, O))> {
+    fn start(
+        side: S,
+        prove_after: Duration,
+        handshake_limit: usize,
+        buffers: (I, O),
+    ) -> Result<Self, (SetupError, (I, O))> {
         if buffers.0.as_ref().len().min(buffers.1.as_ref().len()) < crate::MIN_BUFFER {
             return Err((SetupError::BufferTooSmall, buffers));
         }
         let (mut input, mut output) = buffers;
-        let mut session = Session::new(side, prove_after);
+        let mut session = Session::new(side, prove_after, handshake_limit);
         session.pump(Duration::ZERO, input.as_mut(), output.as_mut(), &mut []);
         Ok(Self { session, input, output })
     }
@@ -179,8 +185,8 @@ impl<S: Side, I: AsRef<[u8]> + AsMut<[u8]>, O: AsRef<[u8]> + AsMut<[u8]>> Connec
     /// The slices on which ciphertext can be moved now.
     pub fn ports(&mut self) -> Ports<'_> {
         let Self { session, input, output } = self;
-        let rx = if session.reads() { session.received.vacant(input.as_mut()) } else { &mut [] };
         session.refill(output.as_mut());
+        let rx = session.room(input.as_mut());
         Ports { rx, tx: session.ready.held(O::as_ref(output)) }
     }
 

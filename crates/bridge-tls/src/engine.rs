@@ -42,6 +42,7 @@ pub fn memory_sessions(servers: usize) -> Arc<dyn SessionStore> {
 pub struct Config {
     tls: Arc<ClientConfig>,
     pub(crate) prove_after: Duration,
+    pub(crate) handshake_limit: usize,
     insecure: bool,
     in_place: bool,
 }
@@ -52,8 +53,18 @@ impl Config {
     /// # Errors
     /// Which setting cannot work.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let Settings { provider, clock, trust, identity, alpn, send_name, sessions, prove_after, in_place } =
-            settings;
+        let Settings {
+            provider,
+            clock,
+            trust,
+            identity,
+            alpn,
+            send_name,
+            sessions,
+            prove_after,
+            in_place,
+            handshake_limit,
+        } = settings;
         let provider = if in_place { in_place::provider(&provider) } else { provider };
         if alpn.iter().any(|protocol| protocol.is_empty() || protocol.len() > 255) {
             return Err(SetupError::BadAlpn);
@@ -76,7 +87,7 @@ impl Config {
         tls.alpn_protocols = alpn;
         tls.enable_sni = send_name;
         tls.resumption = sessions.map_or_else(Resumption::disabled, Resumption::store);
-        Ok(Self { tls: Arc::new(tls), prove_after, insecure, in_place })
+        Ok(Self { tls: Arc::new(tls), prove_after, handshake_limit, insecure, in_place })
     }
 
     /// Whether nobody is verified: worth a warning in the log at every connect.

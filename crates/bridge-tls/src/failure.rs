@@ -63,9 +63,9 @@ pub enum Failure {
         /// Of the buffer.
         buffer: usize,
     },
-    /// A handshake message is larger than the input buffer (bytes).
+    /// A handshake message is larger than the input buffer, or than [`Settings::handshake_limit`](crate::Settings::handshake_limit).
     HandshakeTooLarge {
-        /// Of the buffer.
+        /// The smaller of them, in bytes.
         buffer: usize,
     },
     /// The connection ended before the handshake did.
@@ -192,7 +192,7 @@ impl fmt::Display for Failure {
             Self::HandshakeTooLarge { buffer } => {
                 return write!(
                     f,
-                    "the server's handshake (its certificates) does not fit the input buffer of {buffer} bytes; enlarge the buffer, or shorten the chain"
+                    "the server's handshake (its certificates) does not fit the {buffer} bytes that there are for it; enlarge the input buffer or the limit, or shorten the chain"
                 );
             }
             Self::ClosedInHandshake => {

@@ -42,10 +42,11 @@ pub(crate) struct Session<S> {
     pub(crate) peer_closed: bool,
     eof: bool,
     pub(crate) prove_after: Duration,
+    handshake_limit: usize,
 }
 
 impl<S: Side> Session<S> {
-    pub(crate) fn new(side: S, prove_after: Duration) -> Self {
+    pub(crate) fn new(side: S, prove_after: Duration, handshake_limit: usize) -> Self {
         Self {
             engine: Engine::new(side),
             phase: Phase::Handshaking,
@@ -62,6 +63,7 @@ impl<S: Side> Session<S> {
             peer_closed: false,
             eof: false,
             prove_after,
+            handshake_limit,
         }
     }
 
@@ -107,7 +109,7 @@ impl<S: Side> Session<S> {
         output: &mut [u8],
         plain: &mut [u8],
     ) -> Result<usize, Misuse> {
-        let lent = if self.reads() { self.received.vacant(input).len() } else { 0 };
+        let lent = self.room(input).len();
         if count > lent {
             return Err(Misuse::MoreThanLent { reported: count, lent });
         }
@@ -115,8 +117,28 @@ impl<S: Side> Session<S> {
         Ok(self.pump(now, input, output, plain))
     }
 
-    /// Whether ciphertext from the peer is of use.
-    pub(crate) fn reads(&self) -> bool {
+    /// Room for ciphertext from the peer, if that is of use.
+    pub(crate) fn room<'a>(&mut self, input: &'a mut [u8]) -> &'a mut [u8] {
+        let left = if self.reads() { self.capacity(input).saturating_sub(self.received.len()) } else { 0 };
+        if left == 0 {
+            return &mut [];
+        }
+        let vacant = self.received.vacant(input);
+        let count = left.min(vacant.len());
+        &mut vacant[..count]
+    }
+
+    /// How many bytes of the input buffer may be in use.
+    fn capacity(&self, input: &[u8]) -> usize {
+        match self.phase {
+            Phase::Handshaking => input.len().min(self.handshake_limit),
+            Phase::Unproven(_) | Phase::Proven | Phase::Closing | Phase::Closed | Phase::Failed(_) => {
+                input.len()
+            }
+        }
+    }
+
+    fn reads(&self) -> bool {
         let open = match self.phase {
             Phase::Handshaking | Phase::Unproven(_) | Phase::Proven | Phase::Closing => true,
             Phase::Closed | Phase::Failed(_) => false,

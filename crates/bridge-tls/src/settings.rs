@@ -35,10 +35,14 @@ pub struct Settings {
     /// memory of a whole record. TLS 1.3 only. For chips, where a [`Config`](crate::Config) is made once: some hundred
     /// bytes of each are never given back.
     pub in_place: bool,
+    /// The largest handshake message of a server, in bytes of ciphertext; a larger one is
+    /// [`Failure::HandshakeTooLarge`](crate::Failure::HandshakeTooLarge). A server that nobody has verified yet could fill a
+    /// chip's heap otherwise: certificates take four times their size there. The input buffer limits it, too.
+    pub handshake_limit: usize,
 }
 
 impl Settings {
-    /// No client certificate, no ALPN, the name sent, no sessions, one quiet second as the proof.
+    /// No client certificate, no ALPN, the name sent, no sessions, one quiet second as the proof, plaintext copied, no limit.
     pub fn new(provider: Arc<CryptoProvider>, clock: Arc<dyn TimeProvider>, trust: Trust) -> Self {
         Self {
             provider,
@@ -50,6 +54,7 @@ impl Settings {
             sessions: None,
             prove_after: Duration::from_secs(1),
             in_place: false,
+            handshake_limit: usize::MAX,
         }
     }
 }

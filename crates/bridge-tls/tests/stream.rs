@@ -74,6 +74,30 @@ fn a_record_or_handshake_that_does_not_fit_is_a_clear_error() {
     assert_eq!(pair.failure(), Failure::HandshakeTooLarge { buffer: 512 });
 }
 
+/// The limit is for the handshake alone: larger records of data pass.
+#[test]
+fn a_handshake_beyond_its_limit_is_a_clear_error() {
+    let authority = Authority::new("ours");
+    let certificate = authority.server();
+    let limited = |limit| {
+        let mut settings = settings(Trust::Authorities(authority.roots()));
+        settings.handshake_limit = limit;
+        let mut server = server(&certificate, None, true);
+        server.max_fragment_size = Some(300);
+        let mut pair = Pair::new(&config(settings), server);
+        pair.run();
+        pair
+    };
+    assert_eq!(limited(400).failure(), Failure::HandshakeTooLarge { buffer: 400 });
+    let mut enough = limited(1024);
+    assert_eq!(enough.client.state(), State::Proven);
+    enough.server.set_buffer_limit(None);
+    let data = numbered(5000);
+    enough.server_writes(&data);
+    enough.run();
+    assert_eq!(enough.client_reads(), data);
+}
+
 #[test]
 fn ends_without_close_notify() {
     let World { config, certificate } = world();

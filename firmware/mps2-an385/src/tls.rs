@@ -16,6 +16,10 @@ use crate::{entropy, fault};
 /// Bytes of ciphertext on their way out: the client's certificates must fit.
 const OUTPUT: usize = 4 * 1024;
 
+/// The largest handshake message, in bytes: two certificates of P-256 as a company's own authority makes them. A KiB more of
+/// them takes four more of heap.
+const HANDSHAKE: usize = 1024;
+
 static CRYPTO: Crypto = Crypto::new(entropy::fill);
 
 /// A way to the peers by TLS.
@@ -54,6 +58,7 @@ fn config(settings: &Settings<'_>) -> Result<Config, SetupError> {
     let mut wanted =
         uartbridge_tls::Settings::new(Arc::new(CRYPTO.provider()), Arc::new(Calendar::now()), trust);
     wanted.in_place = true;
+    wanted.handshake_limit = HANDSHAKE;
     if !tls.certificates.is_empty() {
         wanted.identity = Some(Identity::new(tls.certificates, tls.key)?);
     }

@@ -63,13 +63,13 @@ impl<S: Side> Session<S> {
                 Phase::Closed | Phase::Failed(_) => return,
             };
             self.phase = Phase::Failed(failure);
-        } else if self.received.len() == input.len() && self.unread == 0 {
-            let buffer = input.len();
+        } else if self.received.len() >= self.capacity(input) && self.unread == 0 {
+            let buffer = self.capacity(input);
             let record = match self.received.held(input) {
                 [_, _, _, high, low, ..] => 5 + usize::from(u16::from_be_bytes([*high, *low])),
                 _ => 0,
             };
-            self.phase = Phase::Failed(if record > buffer {
+            self.phase = Phase::Failed(if record > buffer && buffer == input.len() {
                 Failure::RecordTooLarge { record, buffer }
             } else {
                 Failure::HandshakeTooLarge { buffer }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -86,10 +86,16 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on `port`, trusting the clients of `clients`' authority.
     pub(crate) fn start(port: u16, own: &Certificates, clients: &Certificates) -> Result<Self> {
+        Self::with_chain(port, own, clients, &own.file("ca", "pem"))
+    }
+
+    /// The same, with the certificates in the file `chain` after its own.
+    fn with_chain(port: u16, own: &Certificates, clients: &Certificates, chain: &Path) -> Result<Self> {
         let mut openssl = Command::new("openssl");
         openssl.args(["s_server", "-quiet", "-tls1_3", "-Verify", "2", "-verify_return_error"]);
         openssl.args(["-accept", &format!("127.0.0.1:{port}")]);
         openssl.arg("-cert").arg(own.file("server", "pem")).arg("-key").arg(own.file("server", "key"));
+        openssl.arg("-cert_chain").arg(chain);
         openssl.arg("-CAfile").arg(clients.file("ca", "pem"));
         let (data, theirs) = UnixStream::pair().context("a pair of sockets")?;
         data.set_read_timeout(Some(PATIENCE))?;
@@ -162,6 +168,12 @@ pub(super) fn refused() -> Result<()> {
     board.log.wait("not connected: the server", PATIENCE)?;
     let line = board.log.wait("certificate", PATIENCE)?;
     ensure!(!line.text.contains("connected to"), "{line}");
+    drop(server);
+    // What would take more heap than there is does not come so far as to be verified.
+    let chain = right.file("chain", "pem");
+    fs::write(&chain, fs::read(right.file("ca", "pem"))?.repeat(12))?;
+    let server = Server::with_chain(port, &right, &right, &chain)?;
+    board.log.wait("does not fit", PATIENCE)?;
     drop(server);
     let mut server = Server::start(port, &right, &right)?;
     let got = read_exactly(&mut server.data, 4)?;
