@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use embedded_alloc::LlffHeap;
 use static_cell::ConstStaticCell;
 
-/// Its size in bytes.
+/// Its size in bytes. An allocation that does not fit is a panic, so what a server can cause is bounded: see `tls::HANDSHAKE`.
 const SIZE: usize = 12 * 1024;
 
 /// The most bytes that were ever in use; `cargo xtask firmware size` reads it from outside.
