@@ -49,9 +49,22 @@ impl ProgramWorld {
     /// What the system refuses.
     pub fn new(scenario: &Scenario, program: &Path) -> Result<Self, String> {
         let nth = next_world();
+        let places = (0..scenario.peers).map(|index| place(scenario, index, nth)).collect();
+        Self::with(scenario, program, nth, places)
+    }
+
+    /// As [`ProgramWorld::new`], with the one peer at `at`, an address of this network, instead of on loopback.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn at(scenario: &Scenario, program: &Path, at: SocketAddr) -> Result<Self, String> {
+        let place = Place { url: format!("tcp://{at}"), host: at.ip().to_string(), at };
+        Self::with(scenario, program, next_world(), vec![place])
+    }
+
+    fn with(scenario: &Scenario, program: &Path, nth: u8, places: Vec<Place>) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("uartbridge-{}-{nth}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let places: Vec<_> = (0..scenario.peers).map(|index| place(scenario, index, nth)).collect();
         // All peers have the same host's address, and the same certificate.
         let host = places.first().map_or_else(String::new, |place| place.host.clone());
         let listens = scenario.transport == Transport::TcpListen;
