@@ -15,11 +15,13 @@ pub enum Driver {
     Program,
     /// The firmware, on a board that QEMU plays.
     Firmware,
+    /// A page in Chromium, with real Web Serial on a pty, through `uartbridge serve`.
+    Browser,
 }
 
 impl Driver {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Core, Self::Program, Self::Firmware];
+    pub const ALL: [Self; 4] = [Self::Core, Self::Program, Self::Firmware, Self::Browser];
 
     /// As in the data files.
     pub const fn name(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Driver {
             Self::Core => "core",
             Self::Program => "program",
             Self::Firmware => "firmware",
+            Self::Browser => "browser",
         }
     }
 }
@@ -90,7 +93,8 @@ impl Library {
     /// Scenario by scenario what it proves, who runs it, and why not.
     pub fn table(&self) -> String {
         let width = self.scenarios.iter().map(|s| s.name.len()).max().unwrap_or(0);
-        let mut table = format!("{:width$}  core  program  firmware  tutorial  proves\n", "scenario");
+        let mut table =
+            format!("{:width$}  core  program  firmware  browser  tutorial  proves\n", "scenario");
         let mut notes = String::new();
         for scenario in &self.scenarios {
             let runs = |driver| if self.unsupported(driver, &scenario.name).is_some() { "-" } else { "yes" };
@@ -101,11 +105,12 @@ impl Library {
             };
             let proves: Vec<_> = scenario.proves.iter().map(ToString::to_string).collect();
             table += &format!(
-                "{:width$}  {:4}  {:7}  {:8}  {:8}  {}\n",
+                "{:width$}  {:4}  {:7}  {:8}  {:7}  {:8}  {}\n",
                 scenario.name,
                 runs(Driver::Core),
                 runs(Driver::Program),
                 runs(Driver::Firmware),
+                runs(Driver::Browser),
                 tutorial,
                 proves.join(", ")
             );

@@ -123,15 +123,25 @@ fn number(value: &str) -> Result<u16, String> {
     value.parse().map_err(|error| format!("{error}"))
 }
 
-fn bytes(value: &str) -> Result<usize, String> {
+/// A size, as the program takes it.
+pub(crate) fn bytes(value: &str) -> Result<usize, String> {
     let size = bytesize::ByteSize::from_str(value)?;
     usize::try_from(size.as_u64()).map_err(|error| error.to_string())
 }
 
 fn span(value: &str) -> Result<Duration, String> {
-    if matches!(value, "off" | "never") {
-        return Ok(Duration::NEVER);
+    match duration(value)? {
+        None => Ok(Duration::NEVER),
+        Some(span) => {
+            u64::try_from(span.as_micros()).map(Duration::from_micros).map_err(|error| error.to_string())
+        }
     }
-    let span = humantime::parse_duration(value).map_err(|error| error.to_string())?;
-    u64::try_from(span.as_micros()).map(Duration::from_micros).map_err(|error| error.to_string())
+}
+
+/// A time, as the program takes it; none that never comes.
+pub(crate) fn duration(value: &str) -> Result<Option<core::time::Duration>, String> {
+    if matches!(value, "off" | "never") {
+        return Ok(None);
+    }
+    humantime::parse_duration(value).map(Some).map_err(|error| error.to_string())
 }

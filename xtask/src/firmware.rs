@@ -105,7 +105,7 @@ fn config(flags: &[String]) -> String {
 pub(crate) fn lint() -> Result<()> {
     let board = step::root().join(BOARD);
     step::run(cargo(&["fmt", "--check"]).current_dir(&board))?;
-    let way = target::prepare()?;
+    let way = target::prepare(target::CORTEX_M3)?;
     if way == Way::Source {
         println!("skipped: clippy needs `rustup target add {}`", target::CORTEX_M3);
         return Ok(());
@@ -136,7 +136,7 @@ pub(crate) fn examples() -> Result<()> {
     let folder = target_dir()?;
     let folder = folder.to_str().context("the target directory's name is not UTF-8")?;
     let arguments = ["--release", "--locked", "--quiet", "--target-dir", folder];
-    step::run(&mut target::cargo(target::prepare()?, &examples, "check", &arguments))
+    step::run(&mut target::cargo(target::prepare(target::CORTEX_M3)?, &examples, "check", &arguments))
 }
 
 /// Calls `firmware/host`.

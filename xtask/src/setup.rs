@@ -59,6 +59,8 @@ pub(crate) const NEEDS: &[Need] = &[
         by: By::Tests,
     },
     Need { tool: "qemu-system-arm", package: "qemu-system-arm", purpose: "runs the firmware", by: By::Tests },
+    Need { tool: "clang", package: "clang", purpose: "compiles ring for the browser", by: By::Tests },
+    Need { tool: "gzip", package: "gzip", purpose: "measures what a page loads", by: By::Tests },
     Need {
         tool: "chromium",
         package: "chromium",
@@ -93,9 +95,11 @@ pub(crate) const NEEDS: &[Need] = &[
 /// As [`run`], and as [`target::prepare`].
 pub(crate) fn everything() -> Result<()> {
     run(NEEDS)?;
-    match target::prepare()? {
-        target::Way::Ready => println!("setup: {} is there", target::CORTEX_M3),
-        target::Way::Source => println!("setup: {} is built from source", target::CORTEX_M3),
+    for target in [target::CORTEX_M3, target::WASM] {
+        match target::prepare(target)? {
+            target::Way::Ready => println!("setup: {target} is there"),
+            target::Way::Source => println!("setup: {target} is built from source"),
+        }
     }
     Ok(())
 }

@@ -12,6 +12,9 @@ use crate::step;
 /// The EC618's core, a Cortex-M3: no operating system, no allocator of its own.
 pub(crate) const CORTEX_M3: &str = "thumbv7m-none-eabi";
 
+/// The browser.
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
+
 /// What Debian's way needs. Of its compilers only this one brings the source of the standard library.
 const DEBIAN: &[Need] = &[
     Need {
@@ -39,12 +42,12 @@ pub(crate) enum Way {
     Source,
 }
 
-/// Sees to it that code for [`CORTEX_M3`] can be built, and says what it installs for that.
+/// Sees to it that code for `target` can be built, and says what it installs for that.
 ///
 /// # Errors
 /// Neither rustup nor apt-get can bring what is missing: with what to install by hand.
-pub(crate) fn prepare() -> Result<Way> {
-    if is_ready() {
+pub(crate) fn prepare(target: &str) -> Result<Way> {
+    if is_ready(target) {
         return Ok(Way::Ready);
     }
     if setup::find("rustup").is_some() {
@@ -52,15 +55,15 @@ pub(crate) fn prepare() -> Result<Way> {
         if setup::missing(DEBIAN).is_empty() {
             return Ok(Way::Source);
         }
-        println!("setup: rustup target add {CORTEX_M3}");
-        let added = Command::new("rustup").args(["target", "add", CORTEX_M3]).status();
-        if added.is_ok_and(|status| status.success()) && is_ready() {
+        println!("setup: rustup target add {target}");
+        let added = Command::new("rustup").args(["target", "add", target]).status();
+        if added.is_ok_and(|status| status.success()) && is_ready(target) {
             return Ok(Way::Ready);
         }
         println!("setup: rustup cannot add it; Debian's compiler can build it from source");
     }
     setup::run_fresh(DEBIAN).with_context(|| {
-        format!("no compiler for {CORTEX_M3}: `rustup target add {CORTEX_M3}` is the short way")
+        format!("no compiler for {target}: `rustup target add {target}` is the short way")
     })?;
     Ok(Way::Source)
 }
@@ -90,7 +93,7 @@ const BUILD_STD: [&str; 2] =
 /// # Errors
 /// As [`prepare`].
 pub(crate) fn image_cargo(dir: &Path, arguments: &[&str]) -> Result<Command> {
-    if prepare()? == Way::Source || !has_source() {
+    if prepare(CORTEX_M3)? == Way::Source || !has_source() {
         setup::run_fresh(DEBIAN)?;
         return Ok(cargo(Way::Source, dir, "build", arguments));
     }
@@ -119,9 +122,9 @@ fn has_source() -> bool {
 }
 
 /// Whether the compiler in use has the target's standard library.
-fn is_ready() -> bool {
+fn is_ready(target: &str) -> bool {
     let printed = Command::new("rustc")
-        .args(["--print", "target-libdir", "--target", CORTEX_M3])
+        .args(["--print", "target-libdir", "--target", target])
         .current_dir(step::root())
         .stderr(Stdio::null())
         .output();
@@ -131,12 +134,34 @@ fn is_ready() -> bool {
     })
 }
 
+/// `cargo build` for [`WASM`], of what it is told to, small. ring's C is compiled by clang, whose back ends Debian builds in.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn wasm_cargo() -> Result<Command> {
+    let mut command = if prepare(WASM)? == Way::Source || !has_source() {
+        setup::run_fresh(DEBIAN)?;
+        let mut command = Command::new("/usr/bin/cargo");
+        command.env("RUSTC", "/usr/bin/rustc").current_dir(step::root());
+        command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld").arg("build");
+        command
+    } else {
+        step::cargo(&["build"])
+    };
+    command.args(["--target", WASM, "-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+    // A panic traps at once: what it would say reaches nobody in a browser, and is not worth what a page would load for it.
+    const TRAP: &str = "-Zlocation-detail=none -Zunstable-options -Cpanic=immediate-abort";
+    command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", TRAP);
+    command.env("CC_wasm32_unknown_unknown", "clang").env("AR_wasm32_unknown_unknown", "ar");
+    Ok(command)
+}
+
 /// Builds the core for [`CORTEX_M3`]: it must need no operating system.
 ///
 /// # Errors
 /// No compiler, or it does need one.
 pub(crate) fn build_core() -> Result<()> {
-    let way = prepare()?;
+    let way = prepare(CORTEX_M3)?;
     let target = step::target_dir()?;
     let Some(target) = target.to_str() else { bail!("{}: not UTF-8", target.display()) };
     step::run(&mut cargo(

@@ -32,7 +32,13 @@ pub(crate) fn run() -> Result<()> {
     steps.command("tests", cargo(&["test", "--workspace"]).env("UARTBRIDGE_IMAGES", firmware::images()?))?;
     steps.step("firmware: what it costs", || firmware::host("size", &[]))?;
     steps.step("firmware in QEMU", || firmware::host("test", &[]))?;
-    steps.step("web: tests in Chromium", || web::test(None))?;
+    steps.step("web: the bridge, and tests in Chromium", || web::test(None))?;
+    // With how long they may take, missing rights are an error.
+    steps.command(
+        "faults of a real network",
+        cargo(&["test", "--package", "uartbridge-tests", "--test", "faults"])
+            .env("UARTBRIDGE_FAULTS", "short"),
+    )?;
     steps.summary();
     Ok(())
 }

@@ -1,14 +1,20 @@
 //! `cargo xtask web`: the bridge in a browser.
 
-use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
 use crate::setup::{self, By};
 use crate::step::{self, cargo};
+use crate::target;
 
 /// What can be done with it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Make the bridge for browsers, which the page loads and the program then carries
+    Build,
     /// Run the tests in Chromium, with real Web Serial on ptys
     Test(Filter),
 }
@@ -26,6 +32,10 @@ pub(crate) struct Filter {
 /// The verb's own.
 pub(crate) fn run(verb: &Verb) -> Result<()> {
     match verb {
+        Verb::Build => {
+            setup::run_for(By::Tests)?;
+            build()
+        }
         Verb::Test(filter) => {
             setup::run_for(By::Tests)?;
             test(filter.name.as_deref())
@@ -33,11 +43,55 @@ pub(crate) fn run(verb: &Verb) -> Result<()> {
     }
 }
 
-/// Runs those of the tests in Chromium whose names contain `name`, or all.
+/// What a page with the bridge may take to load, gzipped, in bytes.
+const MOST: u64 = 300_000;
+
+/// Makes `crates/page/wasm`: the bridge, and JavaScript to call it.
+///
+/// # Errors
+/// There is no compiler for wasm, something does not compile, or what comes out is larger than a page should be.
+pub(crate) fn build() -> Result<()> {
+    step::run(target::wasm_cargo()?.args(["--package", "uartbridge-wasm", "--profile", "web"]))?;
+    let made = step::target_dir()?.join(target::WASM).join("web").join("uartbridge_wasm.wasm");
+    let folder = step::root().join("crates/page/wasm");
+    let glue = step::root().join("crates/adapter-wasm/glue/Cargo.toml");
+    let mut bind = cargo(&["run", "--quiet", "--release", "--locked", "--manifest-path"]);
+    bind.arg(glue).arg("--target-dir").arg(step::target_dir()?.join("glue"));
+    step::run(bind.arg("--").args([&made, &folder]))?;
+    let sizes = [("the page", step::root().join("crates/page/web")), ("the bridge", folder)];
+    let mut all = 0;
+    for (name, folder) in &sizes {
+        let size = gzipped(folder)?;
+        println!("{name}: {size} bytes gzipped");
+        all += size;
+    }
+    if all > MOST {
+        bail!("page and bridge take {all} bytes gzipped, which should be {MOST} at most");
+    }
+    Ok(())
+}
+
+/// The size of what is in a folder, each file gzipped as a server would.
+fn gzipped(folder: &Path) -> Result<u64> {
+    let mut size = 0;
+    for file in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = file?.path();
+        // Types are for editors.
+        if path.is_file() && !path.to_string_lossy().ends_with(".d.ts") {
+            let output =
+                Command::new("gzip").args(["--best", "--stdout"]).arg(&path).output().context("gzip")?;
+            size += output.stdout.len() as u64;
+        }
+    }
+    Ok(size)
+}
+
+/// Makes the bridge, and runs those of the tests in Chromium whose names contain `name`, or all.
 ///
 /// # Errors
 /// Something is missing, or a test fails.
 pub(crate) fn test(name: Option<&str>) -> Result<()> {
+    build()?;
     let browser = setup::find(BROWSER).context("there is no chromium; `cargo xtask setup` installs it")?;
     let mut tests = cargo(&["test", "--package", "uartbridge-tests", "--test", "browser", "--"]);
     // With it named, whatever the tests need and do not find is an error.

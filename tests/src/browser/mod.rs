@@ -6,10 +6,15 @@ mod devtools;
 mod files;
 mod netlink;
 mod page;
+mod relay;
+mod settings;
 pub mod space;
+mod world;
 
 pub use adapter::Bench;
 pub use chromium::Chromium;
 pub use devtools::{Devtools, Event};
 pub use files::Files;
 pub use page::{Page, REPORT};
+pub use relay::{Serve, Websockify};
+pub use world::{BrowserWorld, Through};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::scenario::{Address, NetworkAct, Scenario, Transport};
+use crate::scenario::{Address, Scenario, Transport};
 use crate::tls::{Calendar, Credentials};
 use crate::world::{Act, Observed, Queue, World};
 use device::Device;
@@ -96,16 +96,6 @@ impl ProgramWorld {
             observed,
         })
     }
-
-    fn network(&mut self, act: NetworkAct) -> Result<(), String> {
-        match act {
-            NetworkAct::BlackHole => self.peers.black_hole(true),
-            NetworkAct::Heals => self.peers.black_hole(false),
-            NetworkAct::LosesAcks | NetworkAct::IpLost | NetworkAct::IpReady => {
-                Err("this needs a network namespace".into())
-            }
-        }
-    }
 }
 
 impl Live for ProgramWorld {
@@ -155,7 +145,7 @@ impl World for ProgramWorld {
                 self.device.act(act, &mut self.observed).map_err(|error| error.to_string())?
             }
             Act::Peer(peer, act) => self.peers.act(*peer, act, &mut self.observed)?,
-            Act::Network(act) => self.network(*act)?,
+            Act::Network(act) => self.peers.network(*act)?,
             Act::Stop => self.process.as_mut().ok_or("the bridge has not started")?.terminate()?,
             Act::Hang => self.process.as_ref().ok_or("the bridge has not started")?.freeze()?,
             Act::ClockBack(_) => return Err("the program's clock cannot be set".into()),
@@ -209,8 +199,20 @@ pub(crate) struct Place {
     /// As the program is told, without settings.
     pub(crate) url: String,
     /// As its certificate says.
-    host: String,
+    pub(crate) host: String,
     pub(crate) at: SocketAddr,
+}
+
+impl Place {
+    /// As a relay is told.
+    pub(crate) fn target(&self) -> String {
+        let port = self.at.port();
+        if self.host.contains(':') {
+            format!("[{}]:{port}", self.host)
+        } else {
+            format!("{}:{port}", self.host)
+        }
+    }
 }
 
 /// Every scenario has an IPv4 address to itself, or where that cannot be, ports: none is shared, and none taken by another

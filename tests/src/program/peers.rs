@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::live::Interest;
 use super::peer::TcpPeer;
 use super::udp::UdpPeer;
-use crate::scenario::{Payload, PeerAct, Transport};
+use crate::scenario::{NetworkAct, Payload, PeerAct, Transport};
 use crate::tls::Credentials;
 use crate::world::Observed;
 
@@ -89,12 +89,20 @@ impl Peers {
         }
     }
 
-    /// Every packet to a peer vanishes, or no more.
-    pub(super) fn black_hole(&mut self, on: bool) -> Result<(), String> {
-        match self {
-            Self::Tcp(peers) => {
-                peers.iter_mut().try_for_each(|peer| peer.black_hole(on)).map_err(|error| error.to_string())
+    /// What the network does, as far as sockets can make it appear so.
+    pub(crate) fn network(&mut self, act: NetworkAct) -> Result<(), String> {
+        let black_hole = match act {
+            NetworkAct::BlackHole => true,
+            NetworkAct::Heals => false,
+            NetworkAct::LosesAcks | NetworkAct::IpLost | NetworkAct::IpReady => {
+                return Err("this needs a network namespace".into());
             }
+        };
+        match self {
+            Self::Tcp(peers) => peers
+                .iter_mut()
+                .try_for_each(|peer| peer.black_hole(black_hole))
+                .map_err(|error| error.to_string()),
             Self::Udp(_) => Err("this driver has no faults for UDP".into()),
         }
     }

@@ -162,11 +162,7 @@ impl Credentials {
                 .map_err(|error| format!("{}: {error}", path.display()))?;
             Ok(path)
         };
-        let (ca, pin) = match self.trust {
-            Trust::Authority => (!self.listens() || self.mutual, false),
-            Trust::Pin | Trust::AnotherPin => (false, true),
-            Trust::AuthorityAndPin | Trust::AuthorityAndAnotherPin => (true, true),
-        };
+        let (ca, pin) = self.shown();
         let mut settings = Vec::new();
         if ca {
             settings.push(format!("ca={}", write("ca.pem", &self.authority)?.display()));
@@ -179,6 +175,32 @@ impl Credentials {
             settings.push(format!("key={}", write("bridge.key", key)?.display()));
         }
         Ok(format!("?{}", settings.join("&")))
+    }
+
+    /// The same for a bridge in a page.
+    pub(crate) fn for_a_page(&self) -> serde_json::Value {
+        let (ca, pin) = self.shown();
+        let mut settings = serde_json::json!({ "serverName": self.host });
+        if ca {
+            settings["ca"] = self.authority.as_str().into();
+        }
+        if pin {
+            settings["pin"] = vec![self.pinned().to_string()].into();
+        }
+        if let Some((certificate, key)) = &self.identity {
+            settings["cert"] = certificate.as_str().into();
+            settings["key"] = key.as_str().into();
+        }
+        settings
+    }
+
+    /// Whether the bridge is told the authority, and the pin.
+    const fn shown(&self) -> (bool, bool) {
+        match self.trust {
+            Trust::Authority => (!self.listens() || self.mutual, false),
+            Trust::Pin | Trust::AnotherPin => (false, true),
+            Trust::AuthorityAndPin | Trust::AuthorityAndAnotherPin => (true, true),
+        }
     }
 
     /// A peer's end of a new connection.

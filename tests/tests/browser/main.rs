@@ -1,5 +1,7 @@
 //! Tests in Chromium, all in one browser, in a place of its own.
 
+mod page;
+mod scenarios;
 mod serial;
 
 use std::path::{Path, PathBuf};
@@ -8,7 +10,8 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use uartbridge_tests::browser::space::{self, Space};
-use uartbridge_tests::browser::{Chromium, Files};
+use uartbridge_tests::browser::{Chromium, Files, Serve};
+use uartbridge_tests::program::build;
 
 /// Names the browser, and makes it an error if there is something that the tests need and do not find.
 const BROWSER: &str = "UARTBRIDGE_BROWSER";
@@ -18,6 +21,8 @@ const FOLDER: &str = "UARTBRIDGE_BROWSER_FOLDER";
 const THREADS: usize = 8;
 /// Where pages come from that are no part of the program.
 const FILES: u16 = 8000;
+/// Where the program's page and relay are.
+const SERVE: u16 = 8001;
 
 fn main() -> ExitCode {
     let Some(browser) = std::env::var_os(BROWSER).map(PathBuf::from) else {
@@ -57,10 +62,13 @@ fn run(browser: &Path, folder: &Path) -> Result<bool, String> {
         chromium: Chromium::start(browser, space.folder())?,
         files: Files::serve(Path::new(env!("CARGO_MANIFEST_DIR")), FILES)
             .map_err(|error| format!("port {FILES}: {error}"))?,
+        serve: Serve::start(&build()?, SERVE)?,
     }));
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let trials = serial::trials(&place);
+    let mut trials = serial::trials(&place);
+    trials.extend(page::trials(&place));
+    trials.extend(scenarios::trials(&place)?);
     Ok(!libtest_mimic::run(&arguments, trials).has_failed())
 }
 
@@ -73,6 +81,8 @@ pub(crate) struct Parts {
     pub(crate) chromium: Chromium,
     /// The folder of this package.
     pub(crate) files: Files,
+    /// The program's page and relay, for whoever does not stop it.
+    pub(crate) serve: Serve,
 }
 
 impl core::ops::Deref for Place {

@@ -1,0 +1,366 @@
+//! A WebSocket to a relay: what has come and was not read yet, and what is known of the relay's TCP connection.
+//!
+//! In `uartbridge.v1` the relay sends no more than it was given credit for. A bare relay cannot be told to wait: what it sends
+//! has a bounded place, and a connection that overflows it is closed, with the bytes that had no place counted.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use js_sys::{ArrayBuffer, JSON, Uint8Array};
+use uartbridge_core::{Acks, CloseReason};
+use wasm_bindgen::prelude::*;
+use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
+
+use crate::relay::{self, Fields, Says};
+use crate::why::Why;
+use crate::{js, time};
+
+/// How many bytes a relay may be ahead of what the bridge has read.
+const WINDOW: u64 = 256 << 10;
+/// The most that a bare relay's bytes may take; as much again as a fast server sends while a tab does something else.
+const INBOX: usize = 4 << 20;
+/// The most bytes a message carries.
+const MESSAGE: usize = 64 << 10;
+/// The most bytes that wait in the browser for a bare relay to take them.
+const OUTBOX: u32 = 256 << 10;
+/// A relay that has not answered a question for so many ms counts as one that has nothing new to say.
+const PATIENCE: f64 = 5_000.0;
+
+/// The way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// With acknowledgements, credit and half-close.
+    V1,
+    /// Bytes alone.
+    Bare,
+}
+
+impl Protocol {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => relay::V1,
+            Self::Bare => relay::BARE,
+        }
+    }
+}
+
+pub(crate) struct Channel {
+    socket: WebSocket,
+    protocol: Protocol,
+    state: Rc<RefCell<State>>,
+    written: u64,
+    read: u64,
+    /// What the relay was given.
+    granted: u64,
+    shut: bool,
+    _handlers: [Closure<dyn FnMut(JsValue)>; 3],
+}
+
+#[derive(Default)]
+struct State {
+    waker: Option<Waker>,
+    open: bool,
+    inbox: VecDeque<Uint8Array>,
+    /// Bytes of the first message that were read.
+    offset: u32,
+    waiting: usize,
+    acked: u64,
+    answered: bool,
+    /// When the question was asked that has no answer yet.
+    asked: Option<f64>,
+    credit: u64,
+    ended: bool,
+    over: Option<Why>,
+    /// Bytes that had no place.
+    refused: u64,
+}
+
+impl Channel {
+    /// Starts to connect.
+    ///
+    /// # Errors
+    /// What is wrong with the URL, or forbidden about it.
+    pub(crate) fn open(url: &str, protocol: Protocol) -> Result<Self, Why> {
+        let socket = WebSocket::new_with_str(url, protocol.name()).map_err(|error| {
+            Why::new(CloseReason::Failed, format!("the relay's URL: {}", js::words(&error)))
+        })?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let state = Rc::new(RefCell::new(State { credit: relay::FIRST_CREDIT_UP, ..State::default() }));
+        let on_open = handler(&state, move |state, _| state.open |= protocol == Protocol::Bare);
+        let on_message = handler(&state, move |state, event| {
+            if let Err(text) = state.take(protocol, &event.unchecked_into::<MessageEvent>().data()) {
+                state.over.get_or_insert(Why::new(CloseReason::Failed, text));
+            }
+        });
+        let on_close = handler(&state, move |state, event| {
+            state.closed(protocol, &event.unchecked_into::<CloseEvent>());
+        });
+        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        let _handlers = [on_open, on_message, on_close];
+        let granted = relay::FIRST_CREDIT_DOWN;
+        Ok(Self { socket, protocol, state, written: 0, read: 0, granted, shut: false, _handlers })
+    }
+
+    /// Whether the connection to the server is up.
+    pub(crate) fn poll_open(&mut self, cx: &Context<'_>) -> Poll<Result<Acks, Why>> {
+        let mut state = self.state.borrow_mut();
+        if let Some(why) = &state.over {
+            return Poll::Ready(Err(why.clone()));
+        }
+        if !state.open {
+            return state.pending(cx);
+        }
+        Poll::Ready(Ok(match self.protocol {
+            Protocol::V1 => Acks::Peer,
+            Protocol::Bare => Acks::OnWrite,
+        }))
+    }
+
+    /// How many bytes were read; none: the end.
+    pub(crate) fn poll_read(&mut self, cx: &Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Why>> {
+        let mut state = self.state.borrow_mut();
+        let count = state.read(buf);
+        if count == 0 {
+            return match (&state.over, state.ended) {
+                (_, true) => Poll::Ready(Ok(0)),
+                (Some(why), false) => Poll::Ready(Err(why.clone())),
+                (None, false) => state.pending(cx),
+            };
+        }
+        drop(state);
+        self.read += count as u64;
+        if self.protocol == Protocol::V1 && self.granted - self.read <= WINDOW / 2 {
+            self.granted = self.read + WINDOW;
+            self.say(&relay::credit(self.granted));
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    pub(crate) fn poll_write(&mut self, cx: &Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Why>> {
+        let mut state = self.state.borrow_mut();
+        if let Some(why) = &state.over {
+            return Poll::Ready(Err(why.clone()));
+        }
+        if self.shut || self.socket.ready_state() != WebSocket::OPEN {
+            return Poll::Ready(Err(Why::new(CloseReason::Reset, "the relay has closed the connection")));
+        }
+        let room = match self.protocol {
+            Protocol::V1 => usize::try_from(state.credit.saturating_sub(self.written)).unwrap_or(usize::MAX),
+            Protocol::Bare => OUTBOX.saturating_sub(self.socket.buffered_amount()) as usize,
+        };
+        let count = bytes.len().min(room).min(MESSAGE);
+        if count == 0 {
+            return state.pending(cx);
+        }
+        drop(state);
+        // A view of wasm's memory will not do: sending copies it later in some browsers.
+        match self.socket.send_with_js_u8_array(&Uint8Array::from(&bytes[..count])) {
+            Ok(()) => {
+                self.written += count as u64;
+                Poll::Ready(Ok(count))
+            }
+            Err(error) => Poll::Ready(Err(Why::new(CloseReason::Failed, js::words(&error)))),
+        }
+    }
+
+    /// Whether room to write comes without an event that tells so.
+    pub(crate) fn room_is_silent(&self) -> bool {
+        self.protocol == Protocol::Bare && self.socket.buffered_amount() >= OUTBOX
+    }
+
+    /// Bytes that the server's TCP does not hold, if somebody says so.
+    pub(crate) fn unacked(&self) -> Option<usize> {
+        match self.protocol {
+            Protocol::V1 => usize::try_from(self.written.saturating_sub(self.state.borrow().acked)).ok(),
+            Protocol::Bare => None,
+        }
+    }
+
+    /// Asks for that, unless a question is on its way. Whether what is known must do: nobody answers.
+    pub(crate) fn ask(&mut self) -> bool {
+        let mut state = self.state.borrow_mut();
+        if self.protocol == Protocol::Bare || state.over.is_some() {
+            return true;
+        }
+        let now = time::date();
+        match state.asked {
+            Some(asked) if now - asked < PATIENCE => return false,
+            Some(_) => {
+                state.asked = Some(now);
+                return true;
+            }
+            None => state.asked = Some(now),
+        }
+        drop(state);
+        self.say(relay::ASK);
+        false
+    }
+
+    pub(crate) fn take_answer(&mut self, cx: &Context<'_>) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.waker = Some(cx.waker().clone());
+        std::mem::take(&mut state.answered)
+    }
+
+    /// A FIN after what was written. A bare relay knows no half of a close: it gets the whole one.
+    pub(crate) fn shut(&mut self) {
+        if std::mem::replace(&mut self.shut, true) {
+            return;
+        }
+        match self.protocol {
+            Protocol::V1 => self.say(relay::END),
+            // Fails for codes that are not allowed only.
+            Protocol::Bare => _ = self.socket.close_with_code(1000),
+        }
+    }
+
+    /// Ready when the connection is over, in order or not: then it is known what the server's TCP holds.
+    pub(crate) fn poll_over(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.state.borrow_mut();
+        if state.over.is_some() { Poll::Ready(()) } else { state.pending(cx) }
+    }
+
+    /// Bytes that had no place, since this was last asked.
+    pub(crate) fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.state.borrow_mut().refused)
+    }
+
+    /// Fails only once the socket is closing, which is told otherwise.
+    fn say(&self, text: &str) {
+        if self.socket.ready_state() == WebSocket::OPEN {
+            let _ = self.socket.send_with_str(text);
+        }
+    }
+}
+
+/// Without an end said before it, the relay takes this as an abort.
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onclose(None);
+        let _ = self.socket.close();
+    }
+}
+
+impl State {
+    fn pending<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn take(&mut self, protocol: Protocol, data: &JsValue) -> Result<(), String> {
+        if let Some(buffer) = data.dyn_ref::<ArrayBuffer>() {
+            return self.put(protocol, Uint8Array::new(buffer));
+        }
+        let Some(text) = data.as_string().filter(|_| protocol == Protocol::V1) else {
+            return Err("the relay sends texts; a relay of bytes was expected".to_owned());
+        };
+        let fields = JSON::parse(&text).map_err(|_| "the relay sent a message that is no JSON".to_owned())?;
+        match relay::read(&Json(fields))? {
+            Says::Open(_) => self.open = true,
+            Says::Acked(total) => {
+                self.acked = self.acked.max(total);
+                (self.answered, self.asked) = (true, None);
+            }
+            Says::End => self.ended = true,
+            Says::Credit(total) => self.credit = self.credit.max(total),
+            Says::Closed(reason, text, acked) => {
+                self.acked = self.acked.max(acked.unwrap_or(0));
+                self.ended |= self.open && reason == CloseReason::Done;
+                self.over.get_or_insert(Why::new(reason, text));
+            }
+            Says::Other => {}
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, protocol: Protocol, bytes: Uint8Array) -> Result<(), String> {
+        let count = bytes.length() as usize;
+        let place = match protocol {
+            Protocol::V1 => WINDOW as usize + INBOX,
+            Protocol::Bare => INBOX,
+        };
+        if self.over.is_some() || self.waiting + count > place {
+            self.refused += count as u64;
+            return Err(format!(
+                "the relay sends faster than the device takes it, and cannot be told to wait; {} bytes are lost",
+                self.refused
+            ));
+        }
+        self.waiting += count;
+        if count > 0 {
+            self.inbox.push_back(bytes);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while filled < buf.len()
+            && let Some(first) = self.inbox.front()
+        {
+            // JavaScript's arrays hold less than 2^32 bytes here.
+            let count = (first.length() - self.offset).min((buf.len() - filled) as u32);
+            let part = first.subarray(self.offset, self.offset + count);
+            part.copy_to(&mut buf[filled..filled + count as usize]);
+            filled += count as usize;
+            self.offset += count;
+            if self.offset == first.length() {
+                self.inbox.pop_front();
+                self.offset = 0;
+            }
+        }
+        self.waiting -= filled;
+        filled
+    }
+
+    fn closed(&mut self, protocol: Protocol, event: &CloseEvent) {
+        let in_order = event.was_clean() && event.code() == 1000;
+        self.ended |= protocol == Protocol::Bare && self.open && in_order;
+        let text = match (event.reason(), self.open) {
+            (reason, _) if !reason.is_empty() => reason,
+            (_, false) => {
+                "the relay cannot be reached, or does not want this page; is it running?".to_owned()
+            }
+            (_, true) if in_order => "the relay has closed the connection".to_owned(),
+            (_, true) => "the relay has gone".to_owned(),
+        };
+        self.over
+            .get_or_insert(Why::new(if self.open { CloseReason::Reset } else { CloseReason::Failed }, text));
+    }
+}
+
+struct Json(JsValue);
+
+impl Fields for Json {
+    fn text(&self, name: &str) -> Option<String> {
+        js::text(&self.0, name)
+    }
+
+    fn number(&self, name: &str) -> Option<f64> {
+        js::get(&self.0, name).as_f64()
+    }
+}
+
+/// Changes the state, then wakes whoever waits for that.
+fn handler(
+    state: &Rc<RefCell<State>>,
+    mut change: impl FnMut(&mut State, JsValue) + 'static,
+) -> Closure<dyn FnMut(JsValue)> {
+    let state = Rc::clone(state);
+    Closure::new(move |event| {
+        let waker = {
+            let mut state = state.borrow_mut();
+            change(&mut state, event);
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    })
+}

@@ -1,0 +1,52 @@
+//! The page as the program serves it, used as a person would.
+
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+use uartbridge_tests::browser::Page;
+
+use crate::Place;
+
+pub(crate) fn trials(place: &Place) -> Vec<Trial> {
+    vec![place.trial("page::the_demo_device_is_heard_after_one_click", demo_device)]
+}
+
+/// Nothing is plugged in: the device is the page's own, and the server is nowhere.
+fn demo_device(place: &Place) -> Result<(), Failed> {
+    let mut page = place.chromium.page()?;
+    page.go(&place.serve.page())?;
+    let ports = "document.getElementById('port')";
+    let demo = format!("[...{ports}.options].find(option => /demo/i.test(option.text))");
+    eventually(&mut page, &format!("Boolean({demo})"))?;
+    page.evaluate(&format!(
+        "{ports}.value = {demo}.value;
+        {ports}.dispatchEvent(new Event('change', {{ bubbles: true }}));
+        [...document.querySelectorAll('button')].find(button => button.textContent.trim() === 'Connect').click();"
+    ))?;
+    let heard =
+        "Number(document.getElementById('counters').textContent.match(/from device\\D*([0-9]+)/)?.[1] ?? 0)";
+    eventually(&mut page, heard)?;
+    match page.complaints() {
+        [] => Ok(()),
+        complaints => Err(format!("{complaints:?}").into()),
+    }
+}
+
+/// What an expression gives once it gives something.
+fn eventually(page: &mut Page, expression: &str) -> Result<Value, Failed> {
+    let wait = format!(
+        "new Promise(resolve => {{
+            const look = () => {{ const found = {expression}; found ? resolve(found) : setTimeout(look, 50); }};
+            setTimeout(() => resolve(null), {});
+            look();
+        }})",
+        Duration::from_secs(30).as_millis()
+    );
+    let found = page.evaluate(&wait)?;
+    if found.is_null() {
+        Err(format!("for half a minute, there was nothing of {expression}").into())
+    } else {
+        Ok(found)
+    }
+}
