@@ -26,6 +26,12 @@ enum Task {
     Ci,
     /// Guards of the project's habits alone (part of `test`)
     Tidy,
+    /// Every order of events on tiny bridges: the core, checked exhaustively (part of `test`)
+    Model {
+        /// More bytes and more faults: minutes instead of seconds, and gigabytes of memory
+        #[arg(long)]
+        deep: bool,
+    },
     /// Dependencies, the oldest compiler, and packages for others (part of `test`)
     Supply,
     /// Build the firmware, run it in QEMU, measure and test it
@@ -48,6 +54,7 @@ fn main() -> ExitCode {
         Task::Test | Task::Ci => test::run(),
         Task::Tidy => tidy::run(),
         Task::Supply => supply::run(),
+        Task::Model { deep } => test::model(deep),
         Task::Firmware(verb) => firmware::run(&verb),
         Task::Web(verb) => web::run(&verb),
         Task::Bench(options) => bench::run(&options),

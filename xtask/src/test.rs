@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::setup::{self, By};
-use crate::step::{Steps, cargo};
+use crate::step::{self, Steps, cargo};
 use crate::{firmware, supply, target, tidy, web};
 
 /// Runs every check, the quick ones first.
@@ -25,6 +25,7 @@ pub(crate) fn run() -> Result<()> {
     )?;
     steps.step("what comes in and goes out", supply::run)?;
     steps.step("the core without an operating system", target::build_core)?;
+    steps.step("the core, in every order of events", || model(false))?;
     steps.step("firmware: lints", firmware::lint)?;
     steps.step("firmware: images", firmware::build)?;
     steps.step("firmware: examples for real boards", firmware::examples)?;
@@ -41,4 +42,13 @@ pub(crate) fn run() -> Result<()> {
     )?;
     steps.summary();
     Ok(())
+}
+
+/// Visits every state of tiny bridges, or of somewhat larger ones.
+///
+/// # Errors
+/// A promise is broken: with the shortest way there.
+pub(crate) fn model(deep: bool) -> Result<()> {
+    let mut run = cargo(&["run", "--quiet", "--profile", "model", "--package", "uartbridge-model", "--"]);
+    step::run(run.args(deep.then_some("--deep")))
 }
