@@ -141,7 +141,9 @@ function stop() {
 }
 
 /** What a session tells. */
-function happened(event) {
+function happened({ text = "", ...event }) {
+  // A bridge without a server is connected to nowhere, which says little to people.
+  text = text.replace("connected to nowhere://:0", "no server: what the device says is shown here").replace("connecting to nowhere://:0", "starting");
   switch (event.type) {
     case "traffic": {
       const kind = event.direction === "up" ? UP : DOWN;
@@ -150,12 +152,12 @@ function happened(event) {
       break;
     }
     case "state":
-      state.set(toneOf(event), sentence(event.text), event.time, event.name);
-      remark(event.text, event.time, toneOf(event));
+      state.set(toneOf(event), sentence(text), event.time);
+      remark(text, event.time, toneOf(event));
       break;
     case "uart":
-      state.device(toneOf(event), sentence(event.text));
-      remark(event.text, event.time, toneOf(event));
+      state.device(toneOf(event), sentence(text));
+      remark(text, event.time, toneOf(event));
       break;
     case "skipped":
       remark(`${formatSize(event.bytes)} not shown: this page was too slow for them`, event.time ?? Date.now(), "bad");
