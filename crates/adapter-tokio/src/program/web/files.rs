@@ -21,7 +21,7 @@ pub(super) const SAFETY: [(HeaderName, &str); 7] = [
     (X_FRAME_OPTIONS, "DENY"),
     (
         HeaderName::from_static("permissions-policy"),
-        "serial=(self), camera=(), microphone=(), geolocation=(), usb=(), hid=(), bluetooth=()",
+        "serial=(self), camera=(), microphone=(), geolocation=(), usb=(), hid=()",
     ),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
