@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn names_and_values_are_those_of_a_page() {
-        let scenario = crate::parse("s", "title t\nproves S1\noption up-buffer 4KiB\noption greeting \"a\\n\"\noption pack-gap never\noption backoff-first 200ms\noption backoff-jitter off\n\nstart\n").expect("a scenario");
+        let scenario = crate::parse("s", "title t\nproves S1\noption up-buffer 4KiB\noption greeting \"a\\n\"\noption pack-gap never\noption backoff-first 200ms\noption backoff-jitter off\n\nstart\nexpect connected\n").expect("a scenario");
         let config = config(&scenario).expect("valid options");
         assert_eq!(
             config,
