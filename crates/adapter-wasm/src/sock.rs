@@ -22,13 +22,15 @@ pub(crate) struct Relays {
     channel: Option<Channel>,
     /// Why there is no channel.
     failed: Option<Why>,
+    /// Nothing more is to be said.
+    shut: bool,
     now: Instant,
     look_at: Option<Instant>,
 }
 
 impl Relays {
     pub(crate) fn new(peers: Vec<Peer>, shared: Rc<Shared>) -> Self {
-        Self { peers, shared, channel: None, failed: None, now: Instant::START, look_at: None }
+        Self { peers, shared, channel: None, failed: None, shut: false, now: Instant::START, look_at: None }
     }
 
     fn peer(&self, peer: PeerIndex) -> Option<&Peer> {
@@ -58,7 +60,7 @@ impl Net for Relays {
     }
 
     fn dial(&mut self, _: Instant, peer: PeerIndex) {
-        (self.channel, self.failed) = (None, None);
+        (self.channel, self.failed, self.shut) = (None, None, false);
         if let Some(peer) = self.peer(peer) {
             match Channel::open(peer.url(), peer.protocol()) {
                 Ok(channel) => self.channel = Some(channel),
@@ -77,7 +79,7 @@ impl Net for Relays {
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead<Why>> {
         let Some(channel) = &mut self.channel else {
-            return Poll::Pending;
+            return if self.shut { Poll::Ready(SockRead::Ended) } else { Poll::Pending };
         };
         let read = channel.poll_read(cx, buf);
         let refused = channel.take_refused();
@@ -113,6 +115,7 @@ impl Net for Relays {
     }
 
     fn shut(&mut self) {
+        self.shut = true;
         if let Some(channel) = &mut self.channel {
             channel.shut();
         }

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use js_sys::{Array, Object, Uint8Array};
+use js_sys::{Array, Object, Promise, Uint8Array};
 use uartbridge_core::{Instant, LineErrors};
 use uartbridge_turn::ends::{Gone, Uart, UartRead};
 use uartbridge_turn::host::Direction;
@@ -21,6 +21,8 @@ use crate::shared::Shared;
 
 /// The most bytes that are handed to the driver at a time: the others then wait in the ring.
 const CHUNK: usize = 4096;
+/// How long a device may take, once the bridge has ended, to be sent what the driver has taken, in ms. As on Linux.
+const LEAVING: f64 = 2_000.0;
 
 type Opening = Pin<Box<dyn Future<Output = Result<Open, String>>>>;
 
@@ -62,7 +64,7 @@ impl PortUart {
         self.shared.uart_open.set(false);
         self.shared.down.borrow_mut().clear();
         if let Some(open) = self.open.take() {
-            wasm_bindgen_futures::spawn_local(open.close());
+            wasm_bindgen_futures::spawn_local(open.close(0.0));
         }
         self.absent(why);
     }
@@ -112,7 +114,7 @@ impl Drop for PortUart {
     fn drop(&mut self) {
         self.shared.uart_open.set(false);
         if let Some(open) = self.open.take() {
-            wasm_bindgen_futures::spawn_local(open.close());
+            wasm_bindgen_futures::spawn_local(open.close(LEAVING));
         }
     }
 }
@@ -240,12 +242,18 @@ impl Open {
         Some(errors)
     }
 
-    async fn close(self) {
+    /// What the driver has taken may take so many ms to leave; an abort throws it away (Web Serial, section 4.5).
+    async fn close(self, leaving: f64) {
         let Self { port, reader, writer, .. } = self;
         // Whatever fails here has gone already.
         let _ = JsFuture::from(reader.cancel()).await;
         reader.release_lock();
-        let _ = JsFuture::from(writer.abort()).await;
+        if leaving > 0.0 {
+            let over = Promise::new(&mut |resolve, _| _ = js::set_timeout(&resolve, leaving));
+            let _ = JsFuture::from(Promise::race(&Array::of2(&writer.close(), &over))).await;
+        }
+        // Without an effect on what has been closed. Not waited for: a device that holds the line would keep it from ending.
+        drop(JsFuture::from(writer.abort()));
         writer.release_lock();
         if let Ok(closing) = port.close() {
             let _ = JsFuture::from(js::promise(closing)).await;

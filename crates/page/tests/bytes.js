@@ -52,6 +52,6 @@ test("random bytes survive a log", () => {
 });
 
 test("sizes and rates are short", () => {
-  same([0, 10239, 10240, 1 << 20, 5 << 30].map(formatSize), ["0 B", "10,239 B", "10.0 KiB", "1.00 MiB", "5.00 GiB"]);
+  same([0, 10239, 10240, 1 << 20, 5 * 2 ** 30].map(formatSize), ["0 B", "10,239 B", "10.0 KiB", "1.00 MiB", "5.00 GiB"]);
   same([0, 999, 11520, 250000, 1234567].map(formatRate), ["0 B/s", "999 B/s", "11.5 kB/s", "250 kB/s", "1.23 MB/s"]);
 });

@@ -1,5 +1,8 @@
 // Registers tests and runs them one after the other; `globalThis.results` tells how they went.
 
+/** A test that takes longer than this has failed: milliseconds. */
+const LIMIT = 20_000;
+
 const tests = [];
 
 /** A test: `run` may be asynchronous, and fails by throwing. */
@@ -12,7 +15,7 @@ export async function runAll() {
   const results = globalThis.results = { done: false, passed: [], failed: [] };
   for (const { name, run } of tests) {
     try {
-      await run();
+      await limited(run());
       results.passed.push(name);
     } catch (error) {
       results.failed.push({ name, message: String(error?.stack ?? error) });
@@ -20,6 +23,14 @@ export async function runAll() {
   }
   results.done = true;
   return results;
+}
+
+async function limited(running) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${LIMIT / 1000} seconds`)), LIMIT);
+  });
+  await Promise.race([running, late]).finally(() => clearTimeout(timer));
 }
 
 /** Fails unless both are the same: arrays, typed arrays and plain objects by what they hold. */

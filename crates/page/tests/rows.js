@@ -59,7 +59,7 @@ test("a long row ends neither within a character nor just before its line end", 
   history.push(UP, bytes("abcé\nabcd\r\nabcdef"), 0);
   const rows = new Rows(history, "text", 4);
   rows.update();
-  same(lines(history, rows), ["abcé", "\n", "abcd\r\n", "abcd", "ef"]);
+  same(lines(history, rows), ["abcé\n", "abcd\r\n", "abcd", "ef"]);
 });
 
 test("the row of a byte is found", () => {
@@ -77,7 +77,7 @@ test("rows of what is forgotten are no rows", () => {
     history.push(UP, bytes(`line ${i}\n`), i);
     rows.update();
   }
-  same(lines(history, rows), ["ine 8\n", "line 9\n"].slice(rows.end - rows.first === 2 ? 0 : 1));
+  same(lines(history, rows), ["7\n", "line 8\n", "line 9\n"]);
   history.clear();
   rows.update();
   same(rows.end - rows.first, 0);

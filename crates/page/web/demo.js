@@ -196,7 +196,7 @@ function flood(say, bytes) {
   for (let at = 0, line = 0; at < bytes;) {
     let text = "";
     for (let i = 0; i < LINES && at + text.length < bytes; i++, line++) {
-      text += `${String(line).padStart(8, "0")} ${"0123456789abcdefghijklmnopqrstuvwxyz".repeat(2).slice(line % 36, line % 36 + 53)}\r\n`;
+      text += `${String(line).padStart(8, "0")} ${"0123456789abcdefghijklmnopqrstuvwxyz".repeat(3).slice(line % 36, line % 36 + 53)}\r\n`;
     }
     text = text.slice(0, bytes - at);
     at += text.length;

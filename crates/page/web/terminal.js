@@ -17,6 +17,7 @@ const CONTROL = /([\u2400-\u2421\ufffd]+)/;
 /** Shows a history in an element. `onScroll` hears whether the end is in view. */
 export class Terminal {
   #box;
+  #onScroll;
   #inner;
   #history;
   #rows;
@@ -38,13 +39,9 @@ export class Terminal {
     this.#inner = make("div", { className: "rows" });
     box.replaceChildren(this.#inner);
     this.#cut();
+    this.#onScroll = onScroll;
     box.addEventListener("scroll", () => {
-      const end = box.scrollHeight - box.clientHeight - box.scrollTop;
-      const following = end < NEAR;
-      if (box.scrollTop !== this.#scrolled && following !== this.#following) {
-        this.#following = following;
-        onScroll(following);
-      }
+      this.#notice();
       this.#paint();
     }, { passive: true });
     new ResizeObserver(() => {
@@ -78,6 +75,7 @@ export class Terminal {
 
   /** Takes up what is new and shows it: once a frame at most. */
   draw() {
+    this.#notice();
     const first = this.#rows.first;
     this.#rows.update();
     const gone = this.#rows.first - first;
@@ -100,7 +98,7 @@ export class Terminal {
     this.#rows.update();
     const row = this.#rows.at(offset) - this.#rows.first;
     this.#following = false;
-    this.#box.scrollTop = Math.max(0, (row + 0.5) * this.#row - this.#box.clientHeight / 2);
+    this.#scrollTo(Math.max(0, (row + 0.5) * this.#row - this.#box.clientHeight / 2));
     this.#paint();
   }
 
@@ -111,6 +109,17 @@ export class Terminal {
 
   #end() {
     return this.#frozen === null ? this.#rows.end : Math.max(this.#rows.first, Math.min(this.#frozen, this.#rows.end));
+  }
+
+  /** Whether somebody else has scrolled, and where to. */
+  #notice() {
+    const box = this.#box;
+    if (box.scrollTop === this.#scrolled) return;
+    this.#scrolled = box.scrollTop;
+    const following = box.scrollHeight - box.clientHeight - box.scrollTop < NEAR;
+    if (following === this.#following) return;
+    this.#following = following;
+    this.#onScroll(following);
   }
 
   #scrollTo(top) {

@@ -21,6 +21,8 @@ const FOLDER: &str = "UARTBRIDGE_BROWSER_FOLDER";
 const THREADS: usize = 8;
 /// Where pages come from that are no part of the program.
 const FILES: u16 = 8000;
+/// Where the page's own tests come from.
+const MODULES: u16 = 8002;
 /// Where the program's page and relay are.
 const SERVE: u16 = 8001;
 
@@ -62,6 +64,8 @@ fn run(browser: &Path, folder: &Path) -> Result<bool, String> {
         chromium: Chromium::start(browser, space.folder())?,
         files: Files::serve(Path::new(env!("CARGO_MANIFEST_DIR")), FILES)
             .map_err(|error| format!("port {FILES}: {error}"))?,
+        modules: Files::serve(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/page"), MODULES)
+            .map_err(|error| format!("port {MODULES}: {error}"))?,
         serve: Serve::start(&build()?, SERVE)?,
     }));
     let mut arguments = Arguments::from_args();
@@ -81,6 +85,8 @@ pub(crate) struct Parts {
     pub(crate) chromium: Chromium,
     /// The folder of this package.
     pub(crate) files: Files,
+    /// The folder of the page, with its tests.
+    pub(crate) modules: Files,
     /// The program's page and relay, for whoever does not stop it.
     pub(crate) serve: Serve,
 }

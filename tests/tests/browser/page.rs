@@ -1,4 +1,4 @@
-//! The page as the program serves it, used as a person would.
+//! The page's modules, by their own tests; and the page as the program serves it, used as a person would.
 
 use std::time::Duration;
 
@@ -9,7 +9,24 @@ use uartbridge_tests::browser::Page;
 use crate::Place;
 
 pub(crate) fn trials(place: &Place) -> Vec<Trial> {
-    vec![place.trial("page::the_demo_device_is_heard_after_one_click", demo_device)]
+    vec![
+        place.trial("page::its_modules_pass_their_own_tests", modules),
+        place.trial("page::the_demo_device_is_heard_after_one_click", demo_device),
+    ]
+}
+
+fn modules(place: &Place) -> Result<(), Failed> {
+    let mut page = place.chromium.page()?;
+    page.go(&place.modules.url("tests/index.html"))?;
+    // Drawing goes by frames, which only the page in front gets.
+    page.call("Page.bringToFront", serde_json::json!({}))?;
+    let results = eventually(&mut page, "globalThis.results?.done ? globalThis.results : null")?;
+    let count = |list: &str| results[list].as_array().map_or(0, Vec::len);
+    match (count("passed"), count("failed")) {
+        (0, 0) => Err("there are no tests".into()),
+        (_, 0) => Ok(()),
+        (_, _) => Err(results["failed"].to_string().into()),
+    }
 }
 
 /// Nothing is plugged in: the device is the page's own, and the server is nowhere.
