@@ -22,7 +22,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "HOW", help_heading = GENERAL)]
     pub(super) show: Option<Show>,
 
-    /// Record every event and action, with times, for uartbridge replay; a file that is there is kept as FILE.old
+    /// Record every event and action, with times; a file that is there is kept as FILE.old
     #[arg(long, value_name = "FILE", help_heading = TRACE)]
     pub(super) trace: Option<PathBuf>,
     /// With the bytes that pass: they may be secrets
