@@ -13,9 +13,9 @@ use uartbridge_core::{Acks, CloseReason};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
+use crate::js;
 use crate::relay::{self, Fields, Says};
 use crate::why::Why;
-use crate::{js, time};
 
 /// How many bytes a relay may be ahead of what the bridge has read.
 const WINDOW: u64 = 256 << 10;
@@ -25,8 +25,6 @@ const INBOX: usize = 4 << 20;
 const MESSAGE: usize = 64 << 10;
 /// The most bytes that wait in the browser for a bare relay to take them.
 const OUTBOX: u32 = 256 << 10;
-/// A relay that has not answered a question for so many ms counts as one that has nothing new to say.
-const PATIENCE: f64 = 5_000.0;
 
 /// The way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +65,8 @@ struct State {
     offset: u32,
     waiting: usize,
     acked: u64,
-    answered: bool,
-    /// When the question was asked that has no answer yet.
-    asked: Option<f64>,
+    /// Answers about `acked` that nobody has taken yet.
+    answers: usize,
     credit: u64,
     ended: bool,
     over: Option<Why>,
@@ -180,22 +177,11 @@ impl Channel {
         }
     }
 
-    /// Asks for that, unless a question is on its way. Whether what is known must do: nobody answers.
-    pub(crate) fn ask(&mut self) -> bool {
-        let mut state = self.state.borrow_mut();
-        if self.protocol == Protocol::Bare || state.over.is_some() {
+    /// Asks for that. Whether what is known must do: nobody answers.
+    pub(crate) fn ask(&self) -> bool {
+        if self.protocol == Protocol::Bare || self.state.borrow().over.is_some() {
             return true;
         }
-        let now = time::date();
-        match state.asked {
-            Some(asked) if now - asked < PATIENCE => return false,
-            Some(_) => {
-                state.asked = Some(now);
-                return true;
-            }
-            None => state.asked = Some(now),
-        }
-        drop(state);
         self.say(relay::ASK);
         false
     }
@@ -203,7 +189,9 @@ impl Channel {
     pub(crate) fn take_answer(&mut self, cx: &Context<'_>) -> bool {
         let mut state = self.state.borrow_mut();
         state.waker = Some(cx.waker().clone());
-        std::mem::take(&mut state.answered)
+        let answered = state.answers > 0;
+        state.answers = state.answers.saturating_sub(1);
+        answered
     }
 
     /// A FIN after what was written. A bare relay knows no half of a close: it gets the whole one.
@@ -265,7 +253,7 @@ impl State {
             Says::Open(_) => self.open = true,
             Says::Acked(total) => {
                 self.acked = self.acked.max(total);
-                (self.answered, self.asked) = (true, None);
+                self.answers += 1;
             }
             Says::End => self.ended = true,
             Says::Credit(total) => self.credit = self.credit.max(total),

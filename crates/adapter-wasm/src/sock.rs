@@ -107,7 +107,7 @@ impl Net for Relays {
     }
 
     fn ask(&mut self) -> bool {
-        self.channel.as_mut().is_none_or(Channel::ask)
+        self.channel.as_ref().is_none_or(Channel::ask)
     }
 
     fn take_answer(&mut self, cx: &mut Context<'_>) -> bool {

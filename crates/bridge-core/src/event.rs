@@ -44,7 +44,8 @@ pub enum Event {
     /// This many bytes of `tx` were accepted by the network stack.
     TxDone(usize),
     /// The peer's transport holds this many bytes of this connection, counted from its start
-    /// (see [`Bridge::tx_total`](crate::Bridge::tx_total)); never more than were written.
+    /// (see [`Bridge::tx_total`](crate::Bridge::tx_total)); never more than were written. One for each [`Action::QueryAcks`],
+    /// in their order, says also that this was so after the question; more of them do no harm.
     TxAcked(u64),
     /// This many bytes of `uart_tx` were accepted by the UART's driver.
     UartTxDone(usize),
@@ -112,7 +113,7 @@ pub enum Close {
 pub enum CloseCause {
     /// Connecting took longer than [`Config::connect_timeout`](crate::Config::connect_timeout).
     ConnectTimeout,
-    /// The peer has acknowledged nothing for [`Supervise::unacked`](crate::Supervise::unacked).
+    /// The peer has acknowledged nothing for [`Supervise::unacked`](crate::Supervise::unacked), or nobody says whether it has.
     Unacked,
     /// The peer has sent nothing for [`Supervise::silent`](crate::Supervise::silent).
     Silent,
@@ -138,7 +139,10 @@ pub enum Action {
     Connect(PeerIndex),
     /// Close the connection or abandon the attempt; the answer is [`Event::Closed`].
     Close(Close),
-    /// Ask the network stack what the peer has acknowledged; answer [`Event::TxAcked`] at once.
+    /// Ask the network stack what the peer has acknowledged; answer [`Event::TxAcked`] at once. Where somebody else must be
+    /// asked, the answer may take a while: it is not asked for again meanwhile, but for a last time when
+    /// [`Supervise::unacked`](crate::Supervise::unacked) has passed. If that stays without an answer for
+    /// [`Config::close_timeout`](crate::Config::close_timeout), the connection is given up.
     QueryAcks,
     /// Tell the device on the UART to pause or to go on (RTS, or XOFF and XON).
     UartFlow(Flow),
@@ -214,7 +218,7 @@ pub enum Timer {
     Heartbeat,
     /// Ask what the peer has acknowledged.
     QueryAcks,
-    /// The peer has acknowledged nothing for too long.
+    /// The peer has acknowledged nothing for too long: ask for the last time, or do not wait for that answer any more.
     Unacked,
     /// The peer has sent nothing for too long.
     Silent,

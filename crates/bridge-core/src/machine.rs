@@ -150,9 +150,8 @@ impl<'c, const P: usize> Machine<'c, P> {
         }
         let now = self.now;
         if let Some(connection) = self.link.connection()
-            && connection.watch.ask
+            && connection.watch.asks(now)
         {
-            connection.watch.asking(now);
             return Action::QueryAcks;
         }
         match self.throttle.news(&self.up, self.config.overflow) {
@@ -279,7 +278,7 @@ impl<'c, const P: usize> Machine<'c, P> {
             return Ok(());
         };
         if connection.watch.acks == Acks::Peer && connection.watch.wrote_enough(&self.up) {
-            connection.watch.ask = true;
+            connection.watch.ask();
         }
         let done =
             idle && connection.own.rest().is_empty() && matches!(connection.phase, Phase::PeerDone { .. });

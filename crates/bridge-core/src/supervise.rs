@@ -1,6 +1,6 @@
 //! Supervision of an open connection: when to ask for acknowledgements, and when it counts as dead.
 
-use crate::config::Supervise;
+use crate::config::{Config, Supervise};
 use crate::event::Acks;
 use crate::ring::Ring;
 use crate::time::{Duration, Instant};
@@ -9,6 +9,22 @@ use crate::time::{Duration, Instant};
 const QUERY_BYTES: usize = 64 * 1024;
 /// The first pause between questions when somebody is waiting for the answer, in µs; it doubles while nothing changes.
 const FIRST_NAG: u64 = 1_000;
+
+/// What was asked and not answered yet. An adapter answers at once, or when its own question, to a relay for instance, is
+/// answered: questions and answers keep their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Question {
+    /// Nothing.
+    None,
+    /// Nothing; a question is to be asked.
+    Due,
+    /// The answer is under way.
+    Asked,
+    /// As `Asked`, but that answer may be old: a question for the last time is to be asked.
+    AskedAndDue,
+    /// Both answers are under way.
+    AskedTwice,
+}
 
 /// What is known of the peer on this connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,8 +38,7 @@ pub(crate) struct Watch {
     unasked: u32,
     /// How many questions in a row have brought nothing, since bytes were last written.
     nags: u8,
-    /// A question is to be asked.
-    pub(crate) ask: bool,
+    question: Question,
     /// A greeting or a heartbeat is written, and `own_end` not acknowledged. The ring does not know of such bytes.
     own: bool,
     /// The total whose acknowledgement is awaited while `own`, its low 32 bits.
@@ -40,7 +55,7 @@ impl Watch {
             asked: now,
             unasked: 0,
             nags: 0,
-            ask: false,
+            question: Question::None,
             own: false,
             own_end: 0,
             acks,
@@ -80,9 +95,10 @@ impl Watch {
         self.own || up.in_flight() > 0
     }
 
-    /// When to ask next, if something is in flight; `urgent` if the ring is short of room or the connection is ending.
+    /// When to ask next, if something is in flight and no answer is; `urgent` if the ring is short of room or the connection
+    /// is ending.
     pub(crate) fn query_deadline(&self, config: &Supervise, up: &Ring, urgent: bool) -> Instant {
-        if self.ask || !self.awaits(up) {
+        if self.question != Question::None || !self.awaits(up) {
             return Instant::NEVER;
         }
         self.asked + if urgent { self.nag().min(config.query) } else { config.query }
@@ -94,17 +110,31 @@ impl Watch {
         self.nags = 0;
     }
 
-    /// Whether enough has been written since the last question.
+    /// Whether enough has been written since the last question for another one, and its answer is not under way.
     pub(crate) fn wrote_enough(&self, up: &Ring) -> bool {
-        up.in_flight() > 0 && self.unasked as usize >= (up.capacity() / 4).clamp(1, QUERY_BYTES)
+        let enough = self.unasked as usize >= (up.capacity() / 4).clamp(1, QUERY_BYTES);
+        self.question == Question::None && up.in_flight() > 0 && enough
     }
 
-    /// The question goes out.
-    pub(crate) const fn asking(&mut self, now: Instant) {
-        self.ask = false;
+    /// A question is to be asked.
+    pub(crate) const fn ask(&mut self) {
+        self.question = match self.question {
+            Question::None | Question::Due => Question::Due,
+            Question::Asked | Question::AskedAndDue | Question::AskedTwice => Question::AskedAndDue,
+        };
+    }
+
+    /// Whether a question goes out now; it counts as asked from then on.
+    pub(crate) const fn asks(&mut self, now: Instant) -> bool {
+        self.question = match self.question {
+            Question::Due => Question::Asked,
+            Question::AskedAndDue => Question::AskedTwice,
+            Question::None | Question::Asked | Question::AskedTwice => return false,
+        };
         self.asked = now;
         self.unasked = 0;
         self.nags = self.nags.saturating_add(1);
+        true
     }
 
     /// The pause before the next question when somebody is waiting for the answer.
@@ -112,20 +142,38 @@ impl Watch {
         Duration::from_micros(FIRST_NAG << self.nags.min(32))
     }
 
-    /// The answer has come; whether the peer counts as dead. Only a fresh answer can say so: after a pause of the
-    /// whole device, deadlines pass although the peer is well.
+    /// An answer has come; whether the peer counts as dead. Only the answer to the last question can say so: after a pause of
+    /// the whole device, deadlines pass although the peer is well.
     pub(crate) fn answered(&mut self, now: Instant, config: &Supervise, up: &Ring, advanced: bool) -> bool {
+        self.question = match self.question {
+            Question::None | Question::Asked => Question::None,
+            Question::Due | Question::AskedAndDue => Question::Due,
+            Question::AskedTwice => Question::Asked,
+        };
         if advanced {
             self.progress = now;
             self.nags = 0;
         }
-        self.limit(config, up) <= now
+        self.question == Question::None && self.asked_last(config, up)
     }
 
-    /// When to ask for the last time. The answer decides; should none come, the usual questions go on.
-    pub(crate) fn unacked_deadline(&self, config: &Supervise, up: &Ring) -> Instant {
-        let limit = self.limit(config, up);
-        if self.ask || self.asked >= limit { Instant::NEVER } else { limit }
+    /// When to ask for the last time, and after that, when to wait no longer for the answer.
+    pub(crate) fn unacked_deadline(&self, config: &Config<'_>, up: &Ring) -> Instant {
+        match self.question {
+            Question::Due | Question::AskedAndDue => Instant::NEVER,
+            Question::None | Question::Asked | Question::AskedTwice => {
+                if self.asked_last(&config.supervise, up) {
+                    self.asked + config.close_timeout
+                } else {
+                    self.limit(&config.supervise, up)
+                }
+            }
+        }
+    }
+
+    /// Whether the last question was asked: when the limit had passed.
+    pub(crate) fn asked_last(&self, config: &Supervise, up: &Ring) -> bool {
+        self.asked >= self.limit(config, up)
     }
 
     /// When the peer counts as dead unless it acknowledges something.

@@ -106,12 +106,13 @@ pub trait Net {
     fn unacked(&mut self) -> Option<usize>;
 
     /// Asks what the peer has acknowledged. Whether [`unacked`](Self::unacked) knows it now; otherwise the answer takes a while,
-    /// and [`take_answer`](Self::take_answer) tells that it has come.
+    /// and [`take_answer`](Self::take_answer) tells that it has come. Each question gets an answer of its own; the core waits for
+    /// it, and gives a connection up whose answers do not come.
     fn ask(&mut self) -> bool {
         true
     }
 
-    /// Whether an answer has come since this was last called. `cx` is woken by one.
+    /// Whether one more answer has come. `cx` is woken by one.
     fn take_answer(&mut self, cx: &mut Context<'_>) -> bool {
         let _ = cx;
         false

@@ -15,6 +15,8 @@ pub struct Case {
     pub config: Config<'static>,
     /// Whether the peer's transport acknowledges.
     pub acks: Acks,
+    /// Whether questions about acknowledgements are answered later, or never, as by a relay.
+    pub late: bool,
     /// Rings, in bytes.
     pub up: usize,
     /// As `up`.
@@ -58,6 +60,7 @@ const STREAM: Case = Case {
     name: "stream",
     config: CONFIG,
     acks: Acks::Peer,
+    late: false,
     up: 2,
     down: 2,
     said: 3,
@@ -134,6 +137,7 @@ pub fn all(deep: bool) -> Vec<Case> {
             config: Config { overflow: Overflow::DropNewest, packing: PACKET, ..CONFIG },
             ..DROPPING
         },
+        Case { name: "late-answers", late: true, heard: 1, ..STREAM },
         Case { name: "stop", said: 2, heard: 1, faults: 1, stops: true, ..STREAM },
         Case { name: "pipe-ends", said: 2, heard: 2, faults: 1, ends: true, ..STREAM },
     ];

@@ -17,6 +17,8 @@ pub(crate) enum Happens {
     PeerHas(usize),
     /// The adapter says what the peer has, without having been asked.
     Report,
+    /// A question is answered.
+    Answers,
     Connects,
     Refuses,
     Resets,
@@ -73,6 +75,12 @@ impl Happens {
             Self::SocketTakes(n) => world.socket_takes(n, case),
             Self::PeerHas(n) => world.outside.acks(n),
             Self::Report => world.reports(),
+            Self::Answers => {
+                if let Net::Up(connection) = &mut world.outside.net {
+                    connection.asked = connection.asked.saturating_sub(1);
+                }
+                world.reports();
+            }
             Self::Connects => world.connects(case),
             Self::Refuses => world.ends(case, CloseReason::Refused),
             Self::Resets => world.ends(case, CloseReason::Reset),
@@ -137,6 +145,7 @@ impl Happens {
             | Self::SocketTakes(_)
             | Self::PeerHas(_)
             | Self::Report
+            | Self::Answers
             | Self::Connects
             | Self::Closes
             | Self::AddressComes
@@ -209,7 +218,9 @@ fn net(world: &World, case: &Case, faults: bool, to: &mut Vec<Happens>) {
     if stream {
         let flying = connection.flying.len();
         to.extend((1..=flying).filter(|n| case.cuts(*n, flying)).map(Happens::PeerHas));
-        to.extend((connection.acked > connection.told).then_some(Happens::Report));
+        let unasked = !case.late && connection.acked > connection.told;
+        to.extend(unasked.then_some(Happens::Report));
+        to.extend((connection.asked > 0).then_some(Happens::Answers));
     }
     to.extend(faults.then_some(Happens::Resets));
     let closed = connection.closing == Closing::Orderly && (connection.fin || !stream);

@@ -57,6 +57,8 @@ pub(crate) struct Connection {
     pub(crate) acked: u64,
     /// How many of them the bridge was told of.
     pub(crate) told: u64,
+    /// Questions about that which have no answer yet.
+    pub(crate) asked: u8,
     /// Bytes written that the peer's TCP does not have.
     pub(crate) flying: Vec<u8, 28>,
     /// The last byte written.

@@ -131,6 +131,7 @@ fn best(world: &World) -> Option<Happens> {
             _ if connection.broken => Some(Happens::Resets),
             Closing::No if lent > 0 => Some(Happens::SocketTakes(lent)),
             _ if !connection.flying.is_empty() => Some(Happens::PeerHas(connection.flying.len())),
+            _ if connection.asked > 0 => Some(Happens::Answers),
             Closing::Orderly if connection.fin => Some(Happens::Closes),
             Closing::Orderly => Some(Happens::PeerEnds),
             Closing::No => None,

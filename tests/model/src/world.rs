@@ -84,6 +84,7 @@ impl World {
                 Action::Connect(_) if self.outside.net == Net::Quiet => self.outside.net = Net::Dialing,
                 Action::Connect(_) => return self.fails("a second connection is asked for"),
                 Action::Close(close) => self.close(close),
+                Action::QueryAcks if case.late => self.asks(),
                 Action::QueryAcks if case.acks == Acks::Peer && self.is_up() => self.reports(),
                 Action::QueryAcks => return self.fails("nobody can answer this question"),
                 Action::UartFlow(_) | Action::Recover(_) => {}
@@ -131,6 +132,15 @@ impl World {
         match &self.outside.net {
             Net::Up(connection) => Some(connection),
             Net::Quiet | Net::Dialing | Net::Abandoned => None,
+        }
+    }
+
+    /// A question leaves. There is never more than one on its way, and one for the last time.
+    fn asks(&mut self) {
+        match &mut self.outside.net {
+            Net::Up(connection) if connection.asked < 2 => connection.asked += 1,
+            Net::Up(_) => self.fails("asks again and again although nobody answers"),
+            Net::Quiet | Net::Dialing | Net::Abandoned => self.fails("nobody can answer this question"),
         }
     }
 
@@ -214,6 +224,7 @@ impl World {
             broken: false,
             acked: 0,
             told: 0,
+            asked: 0,
             flying: heapless::Vec::new(),
             last: None,
             next: self.outside.reached,

@@ -42,7 +42,7 @@ impl<const P: usize> Machine<'_, P> {
                 if connection.watch.acks == Acks::Peer {
                     let urgent = self.urgent(connection);
                     next.consider(watch.query_deadline(supervise, &self.up, urgent), Timer::QueryAcks);
-                    next.consider(watch.unacked_deadline(supervise, &self.up), Timer::Unacked);
+                    next.consider(watch.unacked_deadline(self.config, &self.up), Timer::Unacked);
                 }
                 next.consider(watch.silent_deadline(supervise), Timer::Silent);
                 if idle && connection.own.rest().is_empty() {
@@ -97,8 +97,11 @@ impl<const P: usize> Machine<'_, P> {
                 Ok(())
             }
             Timer::QueryAcks | Timer::Unacked => {
-                if let Some(connection) = self.link.connection() {
-                    connection.watch.ask = true;
+                if let Some(Connection { watch, .. }) = self.link.connection() {
+                    if timer == Timer::Unacked && watch.asked_last(&self.config.supervise, &self.up) {
+                        return self.step(Input::GiveUp(CloseCause::Unacked));
+                    }
+                    watch.ask();
                 }
                 Ok(())
             }

@@ -181,7 +181,7 @@ where
 
     /// Notices answers about acknowledgements, and the end of an orderly close.
     fn poll_ending(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
-        if self.link.is_some() && self.net.take_answer(cx) {
+        while self.link.is_some() && self.net.take_answer(cx) {
             self.report_acks()?;
         }
         let Some(link) = &mut self.link else {

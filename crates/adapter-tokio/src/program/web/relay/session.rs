@@ -30,7 +30,8 @@ pub(super) struct Session {
     /// Why the peer takes no more. What it sent before can still be read.
     broken: Option<Why>,
     /// To be told to the page: the answer to its question; the peer's FIN.
-    asked: bool,
+    /// Questions that have no answer yet.
+    asked: u32,
     tell_end: bool,
     /// When to look again whether the peer has acknowledged all; nothing wakes us for that.
     look: Interval,
@@ -69,7 +70,7 @@ impl Session {
             fin: false,
             down_ended: false,
             broken: None,
-            asked: false,
+            asked: 0,
             tell_end: false,
             look,
             buffer: vec![0; PIECE].into(),
@@ -186,7 +187,7 @@ impl Session {
             super::Said::Bytes(bytes) if self.broken.is_none() && !self.up_ended => self.up.take(bytes),
             // Nobody takes them any more; the page will hear why.
             super::Said::Bytes(_) => {}
-            super::Said::Words(FromPage::Ask {}) => self.asked = true,
+            super::Said::Words(FromPage::Ask {}) => self.asked = self.asked.saturating_add(1),
             super::Said::Words(FromPage::End {}) => self.up_ended = true,
             super::Said::Words(FromPage::Credit { total }) => self.down.grant(total),
         }
@@ -224,7 +225,8 @@ impl Session {
             self.tell_end = false;
             return Ok(None);
         }
-        if std::mem::take(&mut self.asked) {
+        if self.asked > 0 {
+            self.asked -= 1;
             let total = self.acked();
             return Ok(Some(ToPage::Acked { total }.message()));
         }
