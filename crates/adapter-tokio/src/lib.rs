@@ -4,6 +4,7 @@
 //! [`run::run`] drives one bridge. [`uart::Uart`] and [`sock::Peers`] are the ends that Linux offers; anything else
 //! that implements the traits of [`ends`] will do, [`ends::Halves`] makes a UART of any reader and writer.
 
+pub mod coalesce;
 mod descriptor;
 pub mod endpoint;
 pub mod ends;

@@ -20,6 +20,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::Instrument;
+use uartbridge::coalesce::coalesce;
 use uartbridge::endpoint::UartEndpoint;
 use uartbridge::ends::{OpenFailure, OpenUart};
 use uartbridge::run::{Orders, PagedBridge, RunError, run, run_traced};
@@ -58,7 +59,9 @@ mod exit {
 /// on SIGTERM, SIGINT or SIGHUP.
 pub(crate) fn bridges(specs: Vec<BridgeSpec>, watchdog: bool) -> ExitCode {
     raise_descriptor_limit();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    coalesce(&mut runtime);
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!("cannot start: {error}");

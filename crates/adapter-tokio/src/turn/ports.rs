@@ -7,6 +7,7 @@ use uartbridge_core::{CloseCause, CloseReason, Event};
 use uartbridge_trace::Recorder;
 
 use super::{Live, Turn};
+use crate::coalesce;
 use crate::ends::{Dial, OpenUart, Sock, SockRead, UartEnd, UartRead};
 use crate::run::RunError;
 use crate::sock::{plain, reason};
@@ -43,6 +44,7 @@ impl<O: OpenUart, N: Dial, R: Recorder> Turn<'_, O, N, R> {
         };
         match read {
             UartRead::Bytes(n) => {
+                coalesce::read(n);
                 self.observer.uplink(&room[..n]);
                 self.tell(Event::UartRx(n))?;
             }
@@ -94,6 +96,7 @@ impl<O: OpenUart, N: Dial, R: Recorder> Turn<'_, O, N, R> {
         };
         match read {
             Ok(SockRead::Bytes(n, cut)) => {
+                coalesce::read(n);
                 self.observer.downlink(&room[..n]);
                 self.tell(Event::SockRx(n))?;
                 if cut > 0 {
