@@ -8,22 +8,22 @@ use core::task::{Context, Poll, Waker};
 
 use embedded_io::{Error, ErrorKind, Read, ReadReady, Write, WriteReady};
 use uartbridge_core::{Acks, Bridge, CloseReason, Instant, PeerIndex};
+use uartbridge_turn::{Ended, Turn};
+
+pub use uartbridge_turn::Wait;
 
 use crate::ends::{Gone, Net, SockRead, Uart, UartRead};
 use crate::log::{Name, Why};
 use crate::options::Board;
-use crate::turn::{Ended, Turn};
 use crate::uart::{Classify, Halves, OVERRUN, Receive, Transmit};
-
-pub use crate::turn::Wait;
 
 /// Runs `bridge` between `uart` and `net` until it has ended. `clock` tells the time since any fixed start; `wait` returns
 /// when something may have happened on a port that it is given, or at the deadline, or earlier.
-pub fn run<U, D, const P: usize>(
+pub fn run<U, D, const P: usize, N: Net>(
     bridge: &mut Bridge<'_, U, D, P>,
     uart: impl Uart,
-    net: impl Net,
-    board: impl Board,
+    net: N,
+    board: impl Board<N::Why>,
     mut clock: impl FnMut() -> Instant,
     mut wait: impl FnMut(&Wait),
 ) -> Ended
@@ -161,6 +161,8 @@ impl<C: Connect> Sockets<C> {
 }
 
 impl<C: Connect> Net for Sockets<C> {
+    type Why = Why;
+
     fn poll_ip(&mut self, _: &mut Context<'_>, _: Instant) -> bool {
         self.connect.is_up()
     }
@@ -182,7 +184,7 @@ impl<C: Connect> Net for Sockets<C> {
         })
     }
 
-    fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead> {
+    fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead<Why>> {
         let Some(socket) = &mut self.socket else {
             return Poll::Pending;
         };

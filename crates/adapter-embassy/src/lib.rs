@@ -17,11 +17,11 @@
 #![forbid(unsafe_code)]
 
 pub mod blocking;
-pub mod ends;
 pub mod log;
 pub mod options;
 pub mod run;
 pub mod sock;
 mod time;
-mod turn;
 pub mod uart;
+
+pub use uartbridge_turn::ends;

@@ -2,7 +2,10 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use uartbridge_core::{Change, CloseCause, CloseReason, LineErrors, Weight};
+use uartbridge_core::{CloseCause, CloseReason};
+use uartbridge_turn::{ends, host};
+
+pub use uartbridge_turn::host::Name;
 
 /// Takes what the loop has to say.
 pub trait Log {
@@ -26,22 +29,7 @@ impl Log for Silent {
 }
 
 /// Something worth a line; its `Display`, and with the feature `defmt` its `Format`, are the line.
-#[derive(Clone, Copy, Debug)]
-pub enum Said<'a> {
-    /// The link's state has changed.
-    Link {
-        /// To what, and why.
-        change: Change<Why>,
-        /// The peer that it is about.
-        peer: Name<'a>,
-        /// How many attempts in a row have failed.
-        failures: u16,
-    },
-    /// Bytes from the device were lost on the line or in the driver, since this was last said.
-    LineErrors(LineErrors),
-    /// A datagram from the peer was this many bytes too long for the down ring.
-    Cut(usize),
-}
+pub type Said<'a> = host::Said<'a, Why>;
 
 /// Why the link's state changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,21 +43,33 @@ pub enum Why {
     Tls(uartbridge_tls::Failure),
 }
 
-impl Why {
-    /// In the core's terms.
-    pub const fn reason(self) -> CloseReason {
+impl ends::Why for Why {
+    fn reason(&self) -> CloseReason {
         match self {
             Self::Cause(_) => CloseReason::Done,
-            Self::Reason(reason) => reason,
+            Self::Reason(reason) => *reason,
             #[cfg(feature = "tls")]
             Self::Tls(_) => CloseReason::Failed,
         }
     }
 }
 
+impl From<CloseCause> for Why {
+    fn from(cause: CloseCause) -> Self {
+        Self::Cause(cause)
+    }
+}
+
 impl From<CloseReason> for Why {
     fn from(reason: CloseReason) -> Self {
         Self::Reason(reason)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<uartbridge_tls::Failure> for Why {
+    fn from(failure: uartbridge_tls::Failure) -> Self {
+        Self::Tls(failure)
     }
 }
 
@@ -84,47 +84,6 @@ impl Display for Why {
     }
 }
 
-/// A peer as people write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Name<'a> {
-    /// `tcp`, `udp`, `tls`.
-    pub scheme: &'static str,
-    /// Name or address.
-    pub host: &'a str,
-    /// Port.
-    pub port: u16,
-}
-
-impl Said<'_> {
-    /// How much it matters.
-    pub const fn weight(&self) -> Weight {
-        match self {
-            Self::Link { change, .. } => change.weight(),
-            Self::LineErrors(_) | Self::Cut(_) => Weight::Warning,
-        }
-    }
-}
-
-impl Display for Said<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Link { change, peer, failures } => change.line(peer, *failures).fmt(f),
-            Self::LineErrors(LineErrors { overrun, framing, parity }) => {
-                write!(f, "line errors: {overrun} overrun, {framing} framing, {parity} parity")
-            }
-            Self::Cut(cut) => {
-                write!(f, "a datagram was {cut} bytes too long for the down buffer and lost them")
-            }
-        }
-    }
-}
-
-impl Display for Name<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
-    }
-}
-
 /// Logs by defmt: details as `debug`, the rest as `info` and `warn`.
 #[cfg(feature = "defmt")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,9 +92,9 @@ pub struct Defmt;
 #[cfg(feature = "defmt")]
 mod by_defmt {
     use defmt::{Format, Formatter, write};
-    use uartbridge_core::{LineErrors, Weight};
+    use uartbridge_core::Weight;
 
-    use super::{Defmt, Log, Name, Said, Why};
+    use super::{Defmt, Log, Said, Why};
 
     impl Log for Defmt {
         fn say(&mut self, said: &Said<'_>) {
@@ -143,20 +102,6 @@ mod by_defmt {
                 Weight::Detail => defmt::debug!("{}", said),
                 Weight::Note => defmt::info!("{}", said),
                 Weight::Warning => defmt::warn!("{}", said),
-            }
-        }
-    }
-
-    impl Format for Said<'_> {
-        fn format(&self, f: Formatter<'_>) {
-            match self {
-                Self::Link { change, peer, failures } => change.line(*peer, *failures).format(f),
-                Self::LineErrors(LineErrors { overrun, framing, parity }) => {
-                    write!(f, "line errors: {} overrun, {} framing, {} parity", overrun, framing, parity);
-                }
-                Self::Cut(cut) => {
-                    write!(f, "a datagram was {} bytes too long for the down buffer and lost them", cut);
-                }
             }
         }
     }
@@ -169,12 +114,6 @@ mod by_defmt {
                 #[cfg(feature = "tls")]
                 Self::Tls(failure) => defmt::Display2Format(failure).format(f),
             }
-        }
-    }
-
-    impl Format for Name<'_> {
-        fn format(&self, f: Formatter<'_>) {
-            write!(f, "{=str}://{=str}:{=u16}", self.scheme, self.host, self.port);
         }
     }
 }

@@ -3,65 +3,12 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use embedded_hal::digital::OutputPin;
-use uartbridge_core::{Duration, LinkState, Sleep, Stats, Step};
+use uartbridge_core::{Duration, LinkState, Sleep, Step};
 
-use crate::log::{Log, Said, Silent};
+pub use uartbridge_turn::host::{Board, Pace};
+
+use crate::log::{Log, Said, Silent, Why};
 use crate::uart::NoPin;
-
-/// What the loop needs of a board. [`Options`] is one made of parts.
-pub trait Board {
-    /// How much haste the loop makes.
-    fn pace(&self) -> Pace {
-        Pace::EAGER
-    }
-
-    /// The link's state has changed.
-    fn state(&mut self, state: LinkState) {
-        let _ = state;
-    }
-
-    /// Something worth a line in a log.
-    fn say(&mut self, said: &Said<'_>) {
-        let _ = said;
-    }
-
-    /// Whether the bridge is to deliver what it holds, for a bounded time, and then finish; asked once a turn.
-    fn stops(&mut self) -> bool {
-        false
-    }
-
-    /// The loop has come round: feeds the watchdog.
-    fn feed(&mut self) {}
-
-    /// What the bridge has done since it was made; told as often as the watchdog is fed.
-    fn counters(&mut self, stats: &Stats) {
-        let _ = stats;
-    }
-
-    /// The loop is about to wait.
-    fn sleep(&mut self, sleep: &Sleep) {
-        let _ = sleep;
-    }
-
-    /// The network is stuck: take this step. After [`Step::Restart`] the loop ends if this returns.
-    fn recover(&mut self, step: Step) {
-        let _ = step;
-    }
-}
-
-/// How much haste the loop makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// See [`Options::gather`].
-    pub gather: Duration,
-    /// How often the watchdog wants to be fed; [`Duration::ZERO`]: there is none.
-    pub feed_every: Duration,
-}
-
-impl Pace {
-    /// Nothing waits, and there is no watchdog.
-    pub const EAGER: Self = Self { gather: Duration::ZERO, feed_every: Duration::ZERO };
-}
 
 /// A watchdog. Any closure is one.
 pub trait Watchdog {
@@ -198,7 +145,7 @@ impl<L, W, P, G> Options<L, W, P, G> {
     }
 }
 
-impl<L: OutputPin, W: Watchdog, P: Power, G: Log> Board for Options<L, W, P, G> {
+impl<L: OutputPin, W: Watchdog, P: Power, G: Log> Board<Why> for Options<L, W, P, G> {
     fn pace(&self) -> Pace {
         self.pace
     }

@@ -6,24 +6,24 @@ use core::pin::pin;
 use core::task::Poll;
 
 use uartbridge_core::Bridge;
+use uartbridge_turn::Turn;
+
+pub use uartbridge_turn::Ended;
 
 use crate::ends::{Net, Uart};
 use crate::options::Board;
 use crate::time;
-use crate::turn::Turn;
-
-pub use crate::turn::Ended;
 
 /// Runs `bridge` between `uart` and `net` until it has ended. Waits for the timer and for all ports together; to have it
 /// end, tell the bridge beforehand ([`uartbridge_core::Event::Stop`]) or drop the future and the bridge.
 ///
 /// `names` looks up names for `net`: [`Names::run`](crate::sock::Names::run), or [`core::future::pending`] if it needs none.
-pub async fn run<U, D, const P: usize>(
+pub async fn run<U, D, const P: usize, N: Net>(
     bridge: &mut Bridge<'_, U, D, P>,
     uart: impl Uart,
-    net: impl Net,
+    net: N,
     names: impl Future<Output = Infallible>,
-    board: impl Board,
+    board: impl Board<N::Why>,
 ) -> Ended
 where
     U: AsRef<[u8]> + AsMut<[u8]>,

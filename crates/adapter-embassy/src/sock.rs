@@ -1,8 +1,6 @@
 //! The network end over embassy-net: one connection at a time, its peers, names and acknowledgements.
 
 mod names;
-#[cfg(feature = "tls")]
-mod tls;
 #[cfg(feature = "udp")]
 mod udp;
 mod watch;
@@ -17,7 +15,7 @@ use uartbridge_core::{Acks, CloseReason, Duration, Instant, PeerIndex};
 
 pub use names::{Names, Peer};
 #[cfg(feature = "tls")]
-pub use tls::Tls;
+pub use uartbridge_turn::Tls;
 #[cfg(feature = "udp")]
 pub use udp::{Udp, UdpBuffers};
 
@@ -120,6 +118,8 @@ impl<'a> Tcp<'a> {
 }
 
 impl Net for Tcp<'_> {
+    type Why = Why;
+
     fn poll_ip(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         self.ip.poll(cx, now, self.stack)
     }
@@ -129,7 +129,7 @@ impl Net for Tcp<'_> {
             Dialing::Resetting { until, .. } => Some(until),
             Dialing::No | Dialing::Naming { .. } | Dialing::Calling | Dialing::Failed(_) => None,
         };
-        crate::turn::earlier(reset, self.ip.due())
+        uartbridge_turn::earlier(reset, self.ip.due())
     }
 
     fn name(&self, peer: PeerIndex) -> Name<'_> {
@@ -181,7 +181,7 @@ impl Net for Tcp<'_> {
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead<Why>> {
         if self.socket.can_recv() {
             self.waiting.bytes_came();
         } else if self.socket.may_recv() {

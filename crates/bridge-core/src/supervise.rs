@@ -172,6 +172,8 @@ impl Watch {
     }
 
     /// Whether the last question was asked: when the limit had passed.
+    // A call is shorter on a small device.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn asked_last(&self, config: &Supervise, up: &Ring) -> bool {
         self.asked >= self.limit(config, up)
     }

@@ -129,6 +129,67 @@ pub trait Net {
     fn abort(&mut self);
 }
 
+/// A way that lies elsewhere: a large one is better in static memory than moved from place to place.
+impl<N: Net> Net for &mut N {
+    type Why = N::Why;
+
+    fn poll_ip(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        N::poll_ip(self, cx, now)
+    }
+
+    fn due(&self) -> Option<Instant> {
+        N::due(self)
+    }
+
+    fn name(&self, peer: PeerIndex) -> Name<'_> {
+        N::name(self, peer)
+    }
+
+    fn server(&self, peer: PeerIndex) -> &str {
+        N::server(self, peer)
+    }
+
+    fn dial(&mut self, now: Instant, peer: PeerIndex) {
+        N::dial(self, now, peer);
+    }
+
+    fn poll_dial(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<Acks, N::Why>> {
+        N::poll_dial(self, cx, now)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead<N::Why>> {
+        N::poll_read(self, cx, buf)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<Result<usize, N::Why>> {
+        N::poll_write(self, cx, parts)
+    }
+
+    fn unacked(&mut self) -> Option<usize> {
+        N::unacked(self)
+    }
+
+    fn ask(&mut self) -> bool {
+        N::ask(self)
+    }
+
+    fn take_answer(&mut self, cx: &mut Context<'_>) -> bool {
+        N::take_answer(self, cx)
+    }
+
+    fn shut(&mut self) {
+        N::shut(self);
+    }
+
+    fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        N::poll_shut(self, cx)
+    }
+
+    fn abort(&mut self) {
+        N::abort(self);
+    }
+}
+
 /// What a socket gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SockRead<W> {

@@ -7,12 +7,14 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod ended;
 pub mod ends;
 pub mod host;
 #[cfg(feature = "tls")]
 mod tls;
 mod turn;
 
+pub use ended::Ended;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
-pub use turn::{Ended, Turn, Wait, earlier};
+pub use turn::{Turn, Wait, earlier};

@@ -8,7 +8,8 @@ use uartbridge_core::{
     Action, Bridge, Close, CloseReason, Duration, Event, Instant, Journal, LineErrors, Misuse, Stats, Step,
 };
 
-use crate::ends::{Gone, Net, Uart};
+use crate::ended::Ended;
+use crate::ends::{Net, Uart};
 use crate::host::{Board, Pace, Said};
 
 /// Rounds before a task that could go on lets the others have theirs: the network stack is one of them.
@@ -94,36 +95,6 @@ struct Live {
     broken: Option<CloseReason>,
 }
 
-/// Why the loop has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Ended {
-    /// Everything is delivered, or the time for that is over ([`Event::Stop`]).
-    Finished,
-    /// The network is stuck, and the ladder has come to its last rung: restart the device.
-    Restart,
-    /// A bug of this adapter; please report it.
-    Misuse(Misuse),
-}
-
-impl core::fmt::Display for Ended {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Finished => f.write_str("finished"),
-            Self::Restart => f.write_str("the network is stuck: restart"),
-            Self::Misuse(misuse) => {
-                write!(f, "the adapter broke the core's contract: {misuse}; please report this")
-            }
-        }
-    }
-}
-
-impl From<Misuse> for Ended {
-    fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
-    }
-}
-
 impl<'b, 'c, U, D, const P: usize, L, N, B> Turn<'b, 'c, U, D, P, L, N, B>
 where
     U: AsRef<[u8]> + AsMut<[u8]>,
@@ -202,7 +173,7 @@ where
             if !core::mem::take(&mut self.news) {
                 return Ok(Poll::Pending);
             }
-            if self.act(cx)? {
+            if self.act()? {
                 return Ok(Poll::Ready(Ended::Finished));
             }
         }
@@ -230,12 +201,12 @@ where
     }
 
     /// Does what the core asks, until it would sleep; whether the bridge has finished.
-    fn act(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+    fn act(&mut self) -> Result<bool, Ended> {
         loop {
             match self.bridge.poll(self.now) {
                 Action::OpenUart => {
                     self.opening = true;
-                    self.poll_opening(cx)?;
+                    self.news = true;
                 }
                 Action::Connect(peer) => {
                     self.dialing = true;
@@ -267,18 +238,6 @@ where
                 }
             }
         }
-    }
-
-    pub(super) fn poll_opening(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
-        let Poll::Ready(opened) = self.uart.poll_open(cx) else {
-            return Ok(());
-        };
-        self.opening = false;
-        self.asleep = Asleep::default();
-        self.tell(match opened {
-            Ok(()) => Event::UartOpened,
-            Err(Gone) => Event::UartClosed,
-        })
     }
 
     fn close(&mut self, close: Close) -> Result<(), Misuse> {

@@ -3,7 +3,7 @@
 use embassy_net::tcp::TcpSocket;
 use static_cell::{ConstStaticCell, StaticCell};
 use uartbridge_core::{Bridge, Duration, LineErrors, Stats, Step};
-use uartbridge_embassy::log::{Defmt, Log, Said};
+use uartbridge_embassy::log::{Defmt, Log, Said, Why};
 use uartbridge_embassy::options::{Board, Pace};
 #[cfg(feature = "udp")]
 use uartbridge_embassy::sock::UdpBuffers;
@@ -104,7 +104,7 @@ pub struct Loop {
     pub watchdog: Watchdog,
 }
 
-impl Board for Loop {
+impl Board<Why> for Loop {
     fn pace(&self) -> Pace {
         // The UART's driver gathers by itself.
         Pace { feed_every: Duration::from_secs(u64::from(FEED)), ..Pace::EAGER }

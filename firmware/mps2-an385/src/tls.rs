@@ -23,7 +23,7 @@ const HANDSHAKE: usize = 1024;
 static CRYPTO: Crypto = Crypto::new(entropy::fill);
 
 /// A way to the peers by TLS.
-pub type Secured = Tls<'static, Tcp<'static>, &'static mut [u8], &'static mut [u8]>;
+pub type Secured = Tls<&'static Config, Tcp<'static>, &'static mut [u8], &'static mut [u8]>;
 
 /// TLS over `tcp`, as `settings` want it; once. It lies in static memory: on the stack of the task it would take its size
 /// several times, for each move.

@@ -120,6 +120,8 @@ impl<'a> Udp<'a> {
 }
 
 impl Net for Udp<'_> {
+    type Why = Why;
+
     fn poll_ip(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         self.ip.poll(cx, now, self.stack)
     }
@@ -154,7 +156,7 @@ impl Net for Udp<'_> {
         })
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead<Why>> {
         if let Some(reason) = self.refused.take() {
             return Poll::Ready(SockRead::Failed(reason.into()));
         }

@@ -10,6 +10,7 @@ use embassy_sync::pipe::{Pipe, Reader, Writer};
 use embedded_hal::digital::OutputPin;
 use embedded_io_async::{Read, Write};
 use uartbridge_core::{Bridge, Config, Duration};
+use uartbridge_embassy::log::Why;
 use uartbridge_embassy::options::{Board, Options};
 use uartbridge_embassy::run::{Ended, run};
 use uartbridge_embassy::sock::{Peer, Tcp, TcpBuffers, Tls, Udp, UdpBuffers};
@@ -55,7 +56,7 @@ pub(crate) type TestBridge = Bridge<'static, [u8; 256], [u8; 256], 4>;
 pub(crate) fn with_bridge<T, F: Future<Output = T>>(
     bridge: &mut TestBridge,
     peers: &'static [Peer<'static>],
-    board: impl Board,
+    board: impl Board<Why>,
     test: impl FnOnce(Hands) -> F,
 ) -> Result<T, Ended> {
     with_pins(bridge, peers, Pins { rts: NoPin, enable: None::<(NoPin, _, _)> }, board, test)
@@ -66,7 +67,7 @@ pub(crate) fn with_pins<T, F: Future<Output = T>>(
     bridge: &mut TestBridge,
     peers: &'static [Peer<'static>],
     pins: Pins<impl OutputPin, impl OutputPin>,
-    board: impl Board,
+    board: impl Board<Why>,
     test: impl FnOnce(Hands) -> F,
 ) -> Result<T, Ended> {
     let work = |stack, rx, tx| {
@@ -102,7 +103,7 @@ pub(crate) fn with_tls<T, F: Future<Output = T>>(
     bridge: &mut TestBridge,
     peers: &'static [Peer<'static>],
     config: &'static uartbridge_tls::Config,
-    board: impl Board,
+    board: impl Board<Why>,
     test: impl FnOnce(Hands) -> F,
 ) -> Result<T, Ended> {
     let work = move |stack, rx, tx| {

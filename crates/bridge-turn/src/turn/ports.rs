@@ -4,8 +4,8 @@ use core::task::{Context, Poll};
 
 use uartbridge_core::{CloseCause, CloseReason, Duration, Event, Misuse};
 
-use super::{Live, Turn};
-use crate::ends::{Net, SockRead, Uart, UartRead, Why};
+use super::{Asleep, Live, Turn};
+use crate::ends::{Gone, Net, SockRead, Uart, UartRead, Why};
 use crate::host::{Board, Direction, Said};
 
 impl<U, D, const P: usize, L, N, B> Turn<'_, '_, U, D, P, L, N, B>
@@ -159,6 +159,18 @@ where
             Poll::Ready(Err(_)) => self.tell(Event::UartClosed)?,
         }
         Ok(())
+    }
+
+    fn poll_opening(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
+        let Poll::Ready(opened) = self.uart.poll_open(cx) else {
+            return Ok(());
+        };
+        self.opening = false;
+        self.asleep = Asleep::default();
+        self.tell(match opened {
+            Ok(()) => Event::UartOpened,
+            Err(Gone) => Event::UartClosed,
+        })
     }
 
     fn poll_dial(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
