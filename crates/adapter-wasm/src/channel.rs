@@ -3,24 +3,24 @@
 //! In `uartbridge.v1` the relay sends no more than it was given credit for. A bare relay cannot be told to wait: what it sends
 //! has a bounded place, and a connection that overflows it is closed, with the bytes that had no place counted.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+mod state;
 
-use js_sys::{ArrayBuffer, JSON, Uint8Array};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use js_sys::Uint8Array;
 use uartbridge_core::{Acks, CloseReason};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
 use crate::js;
-use crate::relay::{self, Fields, Says};
+use crate::relay;
 use crate::why::Why;
+use state::State;
 
 /// How many bytes a relay may be ahead of what the bridge has read.
 const WINDOW: u64 = 256 << 10;
-/// The most that a bare relay's bytes may take; as much again as a fast server sends while a tab does something else.
-const INBOX: usize = 4 << 20;
 /// The most bytes a message carries.
 const MESSAGE: usize = 64 << 10;
 /// The most bytes that wait in the browser for a bare relay to take them.
@@ -56,24 +56,6 @@ pub(crate) struct Channel {
     _handlers: [Closure<dyn FnMut(JsValue)>; 3],
 }
 
-#[derive(Default)]
-struct State {
-    waker: Option<Waker>,
-    open: bool,
-    inbox: VecDeque<Uint8Array>,
-    /// Bytes of the first message that were read.
-    offset: u32,
-    waiting: usize,
-    acked: u64,
-    /// Answers about `acked` that nobody has taken yet.
-    answers: usize,
-    credit: u64,
-    ended: bool,
-    over: Option<Why>,
-    /// Bytes that had no place.
-    refused: u64,
-}
-
 impl Channel {
     /// Starts to connect.
     ///
@@ -84,7 +66,7 @@ impl Channel {
             Why::new(CloseReason::Failed, format!("the relay's URL: {}", js::words(&error)))
         })?;
         socket.set_binary_type(BinaryType::Arraybuffer);
-        let state = Rc::new(RefCell::new(State { credit: relay::FIRST_CREDIT_UP, ..State::default() }));
+        let state = Rc::new(RefCell::new(State::new(relay::FIRST_CREDIT_UP)));
         let on_open = handler(&state, move |state, _| state.open |= protocol == Protocol::Bare);
         let on_message = handler(&state, move |state, event| {
             if let Err(text) = state.take(protocol, &event.unchecked_into::<MessageEvent>().data()) {
@@ -232,106 +214,6 @@ impl Drop for Channel {
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
         let _ = self.socket.close();
-    }
-}
-
-impl State {
-    fn pending<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
-        self.waker = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    fn take(&mut self, protocol: Protocol, data: &JsValue) -> Result<(), String> {
-        if let Some(buffer) = data.dyn_ref::<ArrayBuffer>() {
-            return self.put(protocol, Uint8Array::new(buffer));
-        }
-        let Some(text) = data.as_string().filter(|_| protocol == Protocol::V1) else {
-            return Err("the relay sends texts; a relay of bytes was expected".to_owned());
-        };
-        let fields = JSON::parse(&text).map_err(|_| "the relay sent a message that is no JSON".to_owned())?;
-        match relay::read(&Json(fields))? {
-            Says::Open(_) => self.open = true,
-            Says::Acked(total) => {
-                self.acked = self.acked.max(total);
-                self.answers += 1;
-            }
-            Says::End => self.ended = true,
-            Says::Credit(total) => self.credit = self.credit.max(total),
-            Says::Closed(reason, text, acked) => {
-                self.acked = self.acked.max(acked.unwrap_or(0));
-                self.ended |= self.open && reason == CloseReason::Done;
-                self.over.get_or_insert(Why::new(reason, text));
-            }
-            Says::Other => {}
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, protocol: Protocol, bytes: Uint8Array) -> Result<(), String> {
-        let count = bytes.length() as usize;
-        let place = match protocol {
-            Protocol::V1 => WINDOW as usize + INBOX,
-            Protocol::Bare => INBOX,
-        };
-        if self.over.is_some() || self.waiting + count > place {
-            self.refused += count as u64;
-            return Err(format!(
-                "the relay sends faster than the device takes it, and cannot be told to wait; {} bytes are lost",
-                self.refused
-            ));
-        }
-        self.waiting += count;
-        if count > 0 {
-            self.inbox.push_back(bytes);
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, buf: &mut [u8]) -> usize {
-        let mut filled = 0;
-        while filled < buf.len()
-            && let Some(first) = self.inbox.front()
-        {
-            // JavaScript's arrays hold less than 2^32 bytes here.
-            let count = (first.length() - self.offset).min((buf.len() - filled) as u32);
-            let part = first.subarray(self.offset, self.offset + count);
-            part.copy_to(&mut buf[filled..filled + count as usize]);
-            filled += count as usize;
-            self.offset += count;
-            if self.offset == first.length() {
-                self.inbox.pop_front();
-                self.offset = 0;
-            }
-        }
-        self.waiting -= filled;
-        filled
-    }
-
-    fn closed(&mut self, protocol: Protocol, event: &CloseEvent) {
-        let in_order = event.was_clean() && event.code() == 1000;
-        self.ended |= protocol == Protocol::Bare && self.open && in_order;
-        let text = match (event.reason(), self.open) {
-            (reason, _) if !reason.is_empty() => reason,
-            (_, false) => {
-                "the relay cannot be reached, or does not want this page; is it running?".to_owned()
-            }
-            (_, true) if in_order => "the relay has closed the connection".to_owned(),
-            (_, true) => "the relay has gone".to_owned(),
-        };
-        self.over
-            .get_or_insert(Why::new(if self.open { CloseReason::Reset } else { CloseReason::Failed }, text));
-    }
-}
-
-struct Json(JsValue);
-
-impl Fields for Json {
-    fn text(&self, name: &str) -> Option<String> {
-        js::text(&self.0, name)
-    }
-
-    fn number(&self, name: &str) -> Option<f64> {
-        js::get(&self.0, name).as_f64()
     }
 }
 
