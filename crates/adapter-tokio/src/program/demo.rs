@@ -142,8 +142,11 @@ async fn attend(
                 Order::StopNow => return Ok(complete),
                 Order::Report => false,
             },
-            _ = count.tick(), if hub.is_watched() => {
-                orders.send_modify(|orders| orders.report += 1);
+            _ = count.tick() => {
+                // Asked anew each time: nothing here wakes when somebody begins to watch.
+                if hub.is_watched() {
+                    orders.send_modify(|orders| orders.report += 1);
+                }
                 false
             }
         };

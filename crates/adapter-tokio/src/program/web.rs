@@ -10,6 +10,7 @@ mod watch;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -79,8 +80,12 @@ struct Shared {
 }
 
 /// Who asks.
-#[derive(Clone, Copy)]
-struct Client(SocketAddr);
+#[derive(Clone)]
+struct Client {
+    from: SocketAddr,
+    /// Another descriptor of the connection.
+    socket: Arc<OwnedFd>,
+}
 
 /// HTTP connections at the same time. WebSockets are counted by themselves.
 const CONNECTIONS: usize = 64;
@@ -141,8 +146,7 @@ pub(super) async fn serve(listener: TcpListener, settings: Settings, mut stop: o
         match accepted {
             Ok((stream, from, place)) => {
                 busy = false;
-                let router = router.clone().layer(Extension(Client(from)));
-                tokio::spawn(connection(stream, router, stop.clone(), place));
+                tokio::spawn(connection(stream, from, router.clone(), stop.clone(), place));
             }
             Err(error) => {
                 if !std::mem::replace(&mut busy, true) {
@@ -172,10 +176,16 @@ async fn accept(
 /// The requests of one connection. It ends with an upgrade to a WebSocket, which lives on by itself.
 async fn connection(
     stream: TcpStream,
+    from: SocketAddr,
     router: Router,
     mut stop: orders::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 ) {
+    // Without a descriptor left, a browser that tries again is the best that can be had.
+    let Ok(socket) = stream.as_fd().try_clone_to_owned() else {
+        return;
+    };
+    let router = router.layer(Extension(Client { from, socket: Arc::new(socket) }));
     let requests = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_LIMIT)

@@ -6,6 +6,7 @@ mod logs;
 mod network;
 mod outside;
 mod process;
+mod serve;
 mod service;
 mod stdio;
 mod stopping;

@@ -55,11 +55,13 @@ impl Device {
         // The demo waits for it, or is about to end.
         let _ = complete.send(self.talk(lines, outage).await?);
         loop {
-            self.back.clear();
-            self.ordered = 0;
-            match self.orders.recv().await {
-                Some(order) => self.take(order),
-                None => return Ok(()),
+            if self.saying.is_empty() {
+                self.back.clear();
+                self.ordered = 0;
+                match self.orders.recv().await {
+                    Some(order) => self.take(order),
+                    None => return Ok(()),
+                }
             }
             self.live(Instant::now() + BRIEF, Some(0)).await?;
         }
@@ -98,7 +100,7 @@ impl Device {
     /// Listens, and says what it is told to, until `until`; or until `enough` bytes have come back beside greetings and what
     /// it was told to say.
     async fn live(&mut self, until: Instant, enough: Option<usize>) -> io::Result<()> {
-        while enough.is_none_or(|enough| without_greetings(&self.back).len() < enough + self.ordered) {
+        while !enough.is_some_and(|enough| self.saying.is_empty() && self.has_back(enough + self.ordered)) {
             let saying = self.saying.clone();
             let orders = &mut self.orders;
             let next = async {
@@ -117,6 +119,12 @@ impl Device {
             }
         }
         Ok(())
+    }
+
+    /// Whether so much has come back beside greetings.
+    fn has_back(&self, bytes: usize) -> bool {
+        // Most of the time a glance does: looking for greetings costs as much as there is.
+        self.back.len() >= bytes && without_greetings(&self.back).len() >= bytes
     }
 
     fn take(&mut self, order: Bytes) {

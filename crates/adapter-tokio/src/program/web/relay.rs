@@ -2,21 +2,24 @@
 //!
 //! What goes over the WebSocket is described in `docs/relay.md`.
 
+mod alarm;
 mod session;
 mod stream;
 mod words;
 
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use axum::Extension;
-use axum::body::{Body, Bytes};
-use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, Response, StatusCode};
+use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -28,9 +31,10 @@ use super::allow::Target;
 use super::files::text;
 use super::socket::{Gone, Socket};
 use super::{Client, MAX_MESSAGE, Shared, query, stopped};
-use session::{Ending, Session};
-use stream::Up;
-use words::{FromPage, Reason, ToPage, Why};
+use alarm::Alarm;
+use session::{Alarms, Ending, Session};
+use stream::Streams;
+use words::{Reason, ToPage, Why};
 
 /// The protocol with acknowledgements.
 const WORDS: &str = "uartbridge.v1";
@@ -43,7 +47,7 @@ const TRY_AGAIN: u16 = 1013;
 /// Answers the request. A page cannot read why an upgrade was refused, so that it hears of most mistakes after the upgrade.
 pub(super) async fn relay(
     State(shared): State<Arc<Shared>>,
-    Extension(Client(from)): Extension<Client>,
+    Extension(client): Extension<Client>,
     RawQuery(asked): RawQuery,
     upgrade: WebSocketUpgrade,
 ) -> Response<Body> {
@@ -57,7 +61,8 @@ pub(super) async fn relay(
     }
     let asked = asked.unwrap_or_default();
     let admitted = admit(&shared, &asked);
-    let mut upgrade = upgrade.read_buffer_size(READ_BUFFER).max_message_size(MAX_MESSAGE);
+    let mut upgrade =
+        upgrade.read_buffer_size(READ_BUFFER).max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     if let Some(chosen) = chosen {
         upgrade.set_selected_protocol(HeaderValue::from_static(chosen));
     }
@@ -67,9 +72,9 @@ pub(super) async fn relay(
         let page = Socket::new(socket);
         async move {
             match admitted {
-                Ok((target, _place)) => carry(&shared, page, words, from, target).await,
+                Ok((target, _place)) => carry(&shared, page, words, client, target).await,
                 Err(Refusal { why, code }) => {
-                    tracing::warn!("{from}: refused: {}", why.text);
+                    tracing::warn!("{}: refused: {}", client.from, why.text);
                     close(page, words, &why, code).await;
                 }
             }
@@ -117,44 +122,47 @@ fn admit(shared: &Shared, asked: &str) -> Result<(Target, OwnedSemaphorePermit),
 }
 
 /// A relay from its beginning to its end.
-async fn carry(shared: &Shared, mut page: Socket, words: bool, from: SocketAddr, target: Target) {
+async fn carry(shared: &Shared, mut page: Socket, words: bool, client: Client, target: Target) {
     let number = shared.count.fetch_add(1, Ordering::Relaxed) + 1;
+    let Client { from, socket } = client;
     let _live = shared.live.clone();
-    let mut early = Early::default();
+    let mut streams = Streams::new(words);
     let mut stop = shared.stop.clone();
     let dialled = tokio::select! {
-        dialled = dial(shared, &mut page, words, &target, &mut early) => dialled,
+        dialled = dial(shared, &mut page, &target, &mut streams) => dialled,
         () = stopped(&mut stop) => Err(Undone::Why(Why::new(Reason::Failed, "the relay is stopping"))),
     };
-    let (sock, peer) = match dialled {
-        Ok(dialled) => dialled,
+    let connected = dialled.and_then(|(sock, peer)| {
+        let page = if words { None } else { Some(Alarm::of(&socket)).transpose()? };
+        Ok((Alarms { peer: Alarm::of(tcp(&sock)?)?, page }, sock, peer))
+    });
+    drop(socket);
+    let (alarms, sock, peer) = match connected {
+        Ok(connected) => connected,
         Err(Undone::Why(why)) => {
             tracing::warn!("relay {number} from {from} to {target}: not connected: {}", why.text);
-            return close(page, words, &why, 1000).await;
+            return close(page, words, &why, why.code()).await;
         }
         Err(Undone::Left(gone)) => {
-            return tracing::info!("relay {number} from {from} to {target}: not connected: {gone}");
+            tracing::info!("relay {number} from {from} to {target}: not connected: {gone}");
+            return gone.farewell(page).await;
         }
     };
     tracing::info!("relay {number} from {from} to {target}: connected to {peer}");
-    let mut session = Session::new(page, sock, words, early.up, early.ended);
-    if words {
-        let open = ToPage::Open { peer: &peer.to_string() }.message();
-        // Nothing was written before: there is room. If the page has gone, the session notices.
-        let _ = session.page.start(open);
-    }
+    let mut session = Session::new(page, sock, streams, alarms);
+    let peer = peer.to_string();
     let ending = tokio::select! {
-        ending = session.run() => ending,
+        ending = session.run(&peer) => ending,
         () = stopped(&mut stop) => Ending::Closed(session.stop().await),
     };
-    let (up, down) = (session.up.written, session.down.sent);
+    let (up, down) = (session.streams.up.written(), session.streams.down.sent);
     let (text, acked) = match ending {
         Ending::Closed(why) => {
             let acked = session.close(&why).await;
             (why.text, acked)
         }
-        Ending::Left(gone) if session.up_ended => (gone.to_string(), session.finish().await),
-        Ending::Left(gone) => (format!("{gone}; reset"), session.abort()),
+        Ending::Left(gone) if session.streams.up_ended => (gone.to_string(), session.finish().await),
+        Ending::Left(gone) => (format!("{gone}; reset"), session.abort(gone).await),
     };
     tracing::info!(
         "relay {number} from {from} to {target}: closed: {text}; {up} bytes up, {acked} of them acknowledged, {down} down"
@@ -167,80 +175,63 @@ enum Undone {
     Left(Gone),
 }
 
-/// What the page says while the connection is being made.
-#[derive(Default)]
-struct Early {
-    up: Up,
-    ended: bool,
+impl From<io::Error> for Undone {
+    fn from(error: io::Error) -> Self {
+        Self::Why(Why::from(&error))
+    }
 }
 
 async fn dial(
     shared: &Shared,
     page: &mut Socket,
-    words: bool,
     target: &Target,
-    early: &mut Early,
+    streams: &mut Streams,
 ) -> Result<(NetSock, SocketAddr), Undone> {
     let failed = |error: &dyn std::fmt::Display| Undone::Why(Why::new(Reason::Failed, error.to_string()));
     let mut peers =
         Peers::new(vec![target.endpoint()], shared.limits.tcp).await.map_err(|error| failed(&error))?;
-    let dialling = both(peers.dial(PeerIndex(0)), page, words, early);
+    let dialling = both(peers.dial(PeerIndex(0)), page, streams);
     let limit = shared.limits.connect;
     let sock = timeout(limit, dialling).await.unwrap_or_else(|_| {
         let text = format!("no answer within {}", humantime::format_duration(limit));
         Err(Undone::Why(Why::new(Reason::TimedOut, text)))
     })?;
-    let NetSock::Tcp(stream) = &sock else {
-        return Err(failed(&"this is no TCP connection; please report this"));
-    };
-    let peer = stream.peer_addr().map_err(|error| Undone::Why(Why::from(&error)))?;
+    let peer = tcp(&sock)?.peer_addr()?;
     Ok((sock, peer))
+}
+
+fn tcp(sock: &NetSock) -> io::Result<&TcpStream> {
+    match sock {
+        NetSock::Tcp(tcp) => Ok(tcp),
+        NetSock::Tls(_) | NetSock::TlsServed(_) | NetSock::Udp(_) | NetSock::Unix(_) | NetSock::Stdio(_) => {
+            Err(io::Error::other("this is no TCP connection; please report this"))
+        }
+    }
 }
 
 /// Connects, and hears what the page says meanwhile: that it has gone, above all.
 async fn both(
     mut dialling: Dialing<NetSock>,
     page: &mut Socket,
-    words: bool,
-    early: &mut Early,
+    streams: &mut Streams,
 ) -> Result<NetSock, Undone> {
     poll_fn(|cx| {
         if let Poll::Ready(dialled) = dialling.as_mut().poll(cx) {
             return Poll::Ready(dialled.map_err(|error| Undone::Why(error.into())));
         }
-        while early.up.has_room() {
-            let message = match page.poll_next(cx) {
-                Poll::Ready(Ok(message)) => message,
+        while streams.listens() {
+            let heard = match page.poll_next(cx) {
+                Poll::Ready(Ok(message)) => streams.obey(message),
                 Poll::Ready(Err(gone)) => return Poll::Ready(Err(Undone::Left(gone))),
                 Poll::Pending => break,
             };
-            match sort(message, words) {
-                Ok(Said::Bytes(bytes)) => early.up.take(bytes),
-                Ok(Said::Words(FromPage::End {})) => early.ended = true,
-                Ok(Said::Words(FromPage::Ask {} | FromPage::Credit { .. })) => {}
-                Err(problem) => return Poll::Ready(Err(Undone::Why(Why::new(Reason::Failed, problem)))),
+            if let Err(problem) = heard {
+                return Poll::Ready(Err(Undone::Why(Why::new(Reason::Failed, problem))));
             }
         }
         Poll::Pending
     })
     .await
-}
-
-/// What a page has said.
-enum Said {
-    Bytes(Bytes),
-    Words(FromPage),
-}
-
-/// Tells bytes from words.
-fn sort(message: Message, words: bool) -> Result<Said, String> {
-    match message {
-        Message::Binary(bytes) => Ok(Said::Bytes(bytes)),
-        Message::Text(text) if words => FromPage::read(&text).map(Said::Words),
-        Message::Text(_) => Err(format!("{BARE} has no text messages; {WORDS} has")),
-        // They never come here.
-        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Ok(Said::Bytes(Bytes::new())),
-    }
 }
 
 /// The last words of a relay that never was.

@@ -27,6 +27,8 @@ pub(super) enum Gone {
     Lost(String),
 }
 
+/// Whoever is told this close code has sent what no WebSocket sends (RFC 6455 §7.4.1).
+const PROTOCOL_ERROR: u16 = 1002;
 /// A page that is alive answers a ping at once, a tab in the background too: the browser does it.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long a page may say nothing, not even that it has got a ping.
@@ -103,6 +105,16 @@ impl Socket {
         };
         // Whoever does not listen is not waited for.
         let _ = timeout(FAREWELL, farewell).await;
+    }
+}
+
+impl Gone {
+    /// Whoever has gone against the protocol may still be there, and is told so.
+    pub(super) async fn farewell(self, page: Socket) {
+        match self {
+            Self::Closed => {}
+            Self::Lost(why) => page.close(None, PROTOCOL_ERROR, &why).await,
+        }
     }
 }
 

@@ -190,7 +190,7 @@ impl Queue {
 /// Answers the request; as with the relay, a page hears of mistakes after the upgrade.
 pub(super) async fn watch(
     State(shared): State<Arc<Shared>>,
-    Extension(Client(from)): Extension<Client>,
+    Extension(Client { from, .. }): Extension<Client>,
     RawQuery(asked): RawQuery,
     upgrade: WebSocketUpgrade,
 ) -> Response<Body> {
@@ -203,7 +203,7 @@ pub(super) async fn watch(
     let known = shared.token.is(&query(&asked.unwrap_or_default(), "token").unwrap_or_default());
     let place = Arc::clone(&shared.watchers).try_acquire_owned();
     let span = shared.span.clone();
-    upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| {
+    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(move |socket| {
         let page = Socket::new(socket);
         async move {
             let _live = shared.live.clone();

@@ -80,6 +80,20 @@ impl Why {
     pub(super) fn new(reason: Reason, text: impl Into<String>) -> Self {
         Self { reason, text: text.into() }
     }
+
+    /// The close code (RFC 6455 §7.4.1): a page of bare bytes learns from it whether the end was a good one.
+    pub(super) fn code(&self) -> u16 {
+        match self.reason {
+            Reason::Done => 1000,
+            Reason::NotAllowed => 1008,
+            Reason::Reset
+            | Reason::Refused
+            | Reason::TimedOut
+            | Reason::Unreachable
+            | Reason::Unresolved
+            | Reason::Failed => 1011,
+        }
+    }
 }
 
 impl From<&io::Error> for Why {
