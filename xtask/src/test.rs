@@ -19,6 +19,21 @@ pub(crate) fn run() -> Result<()> {
         "lints",
         &mut cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]),
     )?;
+    // Without the program there is the library alone: what only the program needs must not be missed, or left over.
+    steps.command(
+        "lints of the library without the program",
+        &mut cargo(&[
+            "clippy",
+            "--package",
+            "uartbridge",
+            "--no-default-features",
+            "--lib",
+            "--tests",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )?;
     steps.command(
         "documentation",
         cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings"),

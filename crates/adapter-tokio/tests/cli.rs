@@ -53,6 +53,8 @@ fn a_mistake_on_the_command_line_ends_with_64_and_says_what_to_write() {
         ),
         (&["--show", "hex"], "both ends are missing"),
         (&["/dev/ttyS0", "/dev/ttyS1"], "two UART ends"),
+        (&["serve", "a:1"], "serve \"a:1\": each server has an --allow of its own; write --allow a:1"),
+        (&["serve", "--allow", "a.example"], "write a.example:4000 for one, or a.example:* for all of them"),
         (&["a:1", "b:1"], "two network ends"),
         (
             &["ttyUSB0", "a:1"],

@@ -24,6 +24,9 @@ pub(super) struct Serve {
     /// A server that the relay may connect to; * in place of host or port is any; may be given again
     #[arg(long, value_name = "HOST:PORT")]
     allow: Vec<Allow>,
+    /// What belongs behind --allow, as one is likely to write it
+    #[arg(hide = true)]
+    servers: Vec<String>,
     /// Where else the page may come from: a proxy's address, such as https://gate.example; may be given again
     #[arg(long = "origin", value_name = "URL")]
     origins: Vec<Origin>,
@@ -61,6 +64,11 @@ The relay's protocol, for pages of your own: docs/relay.md.";
 
 impl Serve {
     pub(super) fn wanted(self) -> Result<program::Serve, String> {
+        if let Some(server) = self.servers.first() {
+            return Err(format!(
+                "serve {server:?}: each server has an --allow of its own; write --allow {server}"
+            ));
+        }
         let limits = Limits {
             relays: usize::from(self.max_relays),
             connect: bounded("--connect-timeout", self.connect_timeout, CONNECT)?

@@ -143,6 +143,12 @@ fn introduce(at: SocketAddr, settings: &Settings, token_file: Option<&std::path:
     if let Some(file) = hidden {
         text += &format!("To the URL belongs token=TOKEN, the line in {}.\n", file.display());
     }
+    if at.ip().is_unspecified() {
+        text += &format!(
+            "From another machine: the same with an address of this machine in place of {}.\n",
+            place.ip()
+        );
+    }
     if settings.allow.is_empty() {
         text += "The relay connects to no server yet: start with --allow HOST:PORT for each that it may.\n";
     }

@@ -95,7 +95,8 @@ struct Refusal {
 fn admit(shared: &Shared, asked: &str) -> Result<(Target, OwnedSemaphorePermit), Refusal> {
     let refuse = |reason, text: String, code| Refusal { why: Why::new(reason, text), code };
     if !shared.token.is(&query(asked, "token").unwrap_or_default()) {
-        let text = "the token is missing or wrong; open the page by the URL that the program has printed";
+        let text = "the token is missing or wrong; open the page by the URL that the program has printed, which is another one at \
+                    each start unless --token-file keeps it";
         return Err(refuse(Reason::NotAllowed, text.to_owned(), POLICY));
     }
     let target = match query(asked, "target").filter(|target| !target.is_empty()) {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 use subtle::ConstantTimeEq;
+use uartbridge::sock::plain;
 
 /// A secret. It has no `Debug` and no `Display`: it belongs in the URL and nowhere else.
 #[derive(Clone)]
@@ -15,15 +16,15 @@ pub(crate) struct Token(String);
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenError {
-    #[error("cannot read the token: {0}; name a file that this program may read, or make")]
+    #[error("cannot read the token: {}; name a file that this program may read, or make", plain(.0))]
     Unreadable(io::Error),
-    #[error("cannot write a new token: {0}; name a file in a directory that is yours")]
+    #[error("cannot write a new token: {}; name a file in a directory that is yours", plain(.0))]
     Unwritable(io::Error),
     #[error(
         "the token must be one line of {SHORTEST} to {LONGEST} letters, digits or -._~; remove the file, and a good one is made"
     )]
     Bad,
-    #[error("the system gives no random numbers: {0}")]
+    #[error("the system gives no random numbers: {}", plain(.0))]
     Random(io::Error),
 }
 

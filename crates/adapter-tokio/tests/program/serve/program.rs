@@ -18,9 +18,10 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    /// `serve` on a free port with these options.
+    /// `serve` with these options, on a free port if they do not name one.
     pub(super) fn start(options: &[&str]) -> Self {
-        Self::of(Program::start(&[&["serve", "--listen", "0"], options].concat()))
+        let anywhere: &[&str] = if options.contains(&"--listen") { &[] } else { &["--listen", "0"] };
+        Self::of(Program::start(&[&["serve"], anywhere, options].concat()))
     }
 
     /// With one server that is allowed.
