@@ -5,11 +5,12 @@ mod socket;
 mod tunnel;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use uartbridge_core::{
-    Action, Bridge, Close, CloseReason, Depth, Event, Flow, Instant, LineErrors, Stats, Step,
+    Action, Bridge, Close, CloseReason, Depth, Event, Flow, Instant, LineErrors, PeerIndex, Stats, Step,
 };
+use uartbridge_trace::{Setup, Sink, Tape, Traced};
 
 use crate::options::Settings;
 use crate::scenario;
@@ -22,11 +23,15 @@ use tunnel::{Tunnel, Tunnels};
 const HISTORY: usize = 24;
 /// More actions in a row than the core can have to give.
 const DRAIN: u32 = 64;
+/// How many packets the bridge tells apart.
+const PACKETS: usize = 8;
 
 /// The core and what its adapter has to remember.
 #[derive(Debug)]
 pub struct CoreBridge {
-    bridge: Bridge<'static, Box<[u8]>, Box<[u8]>>,
+    bridge: Bridge<'static, Box<[u8]>, Box<[u8]>, PACKETS>,
+    seed: u32,
+    tape: Option<Tape<Paper>>,
     settings: Settings,
     chunk: usize,
     /// How far its clock has been set back, in µs.
@@ -40,6 +45,25 @@ pub struct CoreBridge {
     tunnel: Option<Tunnel>,
     finished: bool,
     history: VecDeque<String>,
+}
+
+/// Where a trace goes: whoever wants it has the other end.
+#[derive(Clone, Debug, Default)]
+pub struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Paper {
+    /// What was recorded so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Sink for Paper {
+    fn put(&mut self, parts: &[&[u8]]) -> bool {
+        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        true
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +89,8 @@ impl CoreBridge {
         let bridge = Bridge::new(config, seed, up, down).map_err(|error| error.to_string())?;
         Ok(Self {
             bridge,
+            seed,
+            tape: None,
             settings,
             chunk,
             behind: 0,
@@ -79,13 +105,28 @@ impl CoreBridge {
         })
     }
 
+    /// From now on, which is before the first turn, a trace is written, with the bytes that pass or without.
+    pub fn record(mut self, paper: Paper, content: bool) -> Self {
+        let Settings { config, up, down } = self.settings;
+        let packets = PACKETS;
+        let setup = Setup { config, seed: self.seed, up, down, packets, content, began: None };
+        let mut tape = Tape::new(paper, &setup);
+        (0..config.peers).for_each(|peer| tape.name(PeerIndex(peer), &format!("tcp://peer-{peer}.test:1")));
+        self.tape = Some(tape);
+        self
+    }
+
     fn clock(&self, board: &Board) -> Instant {
         Instant::from_micros(board.now().saturating_sub(self.behind))
     }
 
     fn tell(&mut self, board: &Board, event: Event) -> Result<(), String> {
         self.note(board, format!("{event:?}"));
-        let told = self.bridge.handle(self.clock(board), event);
+        let now = self.clock(board);
+        let told = match &mut self.tape {
+            Some(tape) => Traced::new(&mut self.bridge, tape).handle(now, event),
+            None => self.bridge.handle(now, event),
+        };
         told.map_err(|misuse| format!("the core calls {event:?} a misuse: {misuse}"))
     }
 
@@ -99,7 +140,11 @@ impl CoreBridge {
     /// Carries out every action; whether there was one.
     fn drain(&mut self, board: &mut Board) -> Result<bool, String> {
         for count in 0..DRAIN {
-            let action = self.bridge.poll(self.clock(board));
+            let now = self.clock(board);
+            let action = match &mut self.tape {
+                Some(tape) => Traced::new(&mut self.bridge, tape).poll(now),
+                None => self.bridge.poll(now),
+            };
             if !matches!(action, Action::Sleep(_)) {
                 self.note(board, format!("{action:?}"));
             }

@@ -23,7 +23,7 @@ pub mod tutorial;
 mod words;
 mod world;
 
-pub use core_bridge::CoreBridge;
+pub use core_bridge::{CoreBridge, Paper};
 pub use library::{Driver, Library, Verdict};
 pub use options::{Settings, settings};
 pub use parse::{ParseError, parse};

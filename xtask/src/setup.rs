@@ -58,6 +58,12 @@ pub(crate) const NEEDS: &[Need] = &[
         purpose: "looks for weaknesses of the TLS listener",
         by: By::Tests,
     },
+    Need {
+        tool: "tshark",
+        package: "tshark",
+        purpose: "reads what `uartbridge replay --pcapng` writes",
+        by: By::Tests,
+    },
     Need { tool: "qemu-system-arm", package: "qemu-system-arm", purpose: "runs the firmware", by: By::Tests },
     Need { tool: "clang", package: "clang", purpose: "compiles ring for the browser", by: By::Tests },
     Need { tool: "gzip", package: "gzip", purpose: "measures what a page loads", by: By::Tests },

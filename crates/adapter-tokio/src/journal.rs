@@ -6,19 +6,20 @@ use crate::sock::LISTENING;
 
 /// Remembers what was last said, and why the link is about to change.
 #[derive(Debug, Default)]
-pub(crate) struct Journal {
+pub struct Journal {
     link: uartbridge_core::Journal<String>,
     /// What was agreed on with the peer.
     details: Option<String>,
     /// What was said of the UART while it is absent.
     uart: Option<String>,
-    /// It was said that a listener waits.
+    /// It was said that a listener waits, before and just now again.
     waiting: bool,
+    again: bool,
 }
 
 impl Journal {
     /// The next change of state has this reason, unless one was given before.
-    pub(crate) fn because(&mut self, why: impl Into<String>) {
+    pub fn because(&mut self, why: impl Into<String>) {
         self.link.because(why);
     }
 
@@ -34,21 +35,37 @@ impl Journal {
         failures: impl Fn() -> u16,
         peer: impl Fn() -> String,
     ) -> Option<String> {
+        let (weight, line) = self.words(state, failures, peer)?;
+        match weight {
+            Weight::Detail => tracing::debug!("{line}"),
+            Weight::Note => tracing::info!("{line}"),
+            Weight::Warning => tracing::warn!("{line}"),
+        }
+        // That a listener waits again is no news for whoever watches.
+        Some(line).filter(|_| weight > Weight::Detail || !self.again)
+    }
+
+    /// What there is to say of `state`, if it is another one than before, and how much it matters.
+    pub fn words(
+        &mut self,
+        state: LinkState,
+        failures: impl Fn() -> u16,
+        peer: impl Fn() -> String,
+    ) -> Option<(Weight, String)> {
         let change = self.link.change(state)?;
         let peer = peer();
         let common = change.line(&peer, failures());
-        let (weight, line) = match state {
+        self.again = false;
+        Some(match state {
             LinkState::BackOff(_) if peer.contains(LISTENING) => {
                 self.waiting = true;
                 let why = change.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
                 (Weight::Note, format!("no client any more{why}; waiting for the next one"))
             }
             LinkState::Connecting(_) if peer.contains(LISTENING) => {
-                if std::mem::replace(&mut self.waiting, true) {
-                    tracing::debug!("waiting for a client at {peer}");
-                    return None;
-                }
-                (Weight::Note, format!("waiting for a client at {peer}"))
+                self.again = std::mem::replace(&mut self.waiting, true);
+                let weight = if self.again { Weight::Detail } else { Weight::Note };
+                (weight, format!("waiting for a client at {peer}"))
             }
             LinkState::Open(_) => {
                 let details = self.details.take().map_or(String::new(), |details| format!(" ({details})"));
@@ -60,13 +77,7 @@ impl Journal {
             | LinkState::Connecting(_)
             | LinkState::Closing
             | LinkState::Finished => (change.weight(), common.to_string()),
-        };
-        match weight {
-            Weight::Detail => tracing::debug!("{line}"),
-            Weight::Note => tracing::info!("{line}"),
-            Weight::Warning => tracing::warn!("{line}"),
-        }
-        Some(line)
+        })
     }
 
     /// The UART is open.

@@ -9,7 +9,7 @@ mod descriptor;
 pub mod endpoint;
 pub mod ends;
 mod ioctl;
-mod journal;
+pub mod journal;
 mod open_error;
 mod pty;
 pub mod run;

@@ -3,6 +3,7 @@
 mod certs;
 mod demo;
 mod notify;
+mod replay;
 mod serve;
 mod show;
 mod signals;
@@ -33,6 +34,7 @@ use uartbridge_trace::Tape;
 pub(crate) use certs::{Certs, ClientName, Host, certs};
 pub(crate) use demo::{Demo, demo};
 use notify::Service;
+pub(crate) use replay::{Replay, replay};
 pub(crate) use serve::{Serve, serve};
 use show::Screen;
 use signals::{Order, Signals};
@@ -46,6 +48,9 @@ pub(crate) const ENDS: &str = "uartbridge::program";
 
 /// Exit codes of sysexits.h, for what can go wrong once everything is parsed.
 mod exit {
+    /// Of `replay`, as of diff(1).
+    pub(super) const DIFFERENT: u8 = 1;
+    pub(super) const DATA: u8 = 65;
     pub(super) const UNAVAILABLE: u8 = 69;
     pub(super) const SOFTWARE: u8 = 70;
     pub(super) const CANNOT_CREATE: u8 = 73;

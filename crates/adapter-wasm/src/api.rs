@@ -16,7 +16,7 @@ use crate::shared::Shared;
 use crate::sock::Relays;
 use crate::uart::PortUart;
 use crate::way::Way;
-use crate::{peers, run, tls};
+use crate::{peers, run, tls, trace};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("types.d.ts");
@@ -53,6 +53,7 @@ struct Parts {
     relays: Relays,
     peers: u8,
     tls: Option<uartbridge_tls::Config>,
+    trace: Option<trace::Wanted>,
 }
 
 #[wasm_bindgen]
@@ -73,10 +74,11 @@ impl Bridge {
         let settings = config::settings(peers.len(), &given(&js::get(options, "config")).map_err(wrong)?)
             .map_err(wrong)?;
         let tls = secure.map(|options| tls::config(&options)).transpose().map_err(wrong)?;
+        let trace = trace::wanted(options).map_err(wrong)?;
         let count = settings.config.peers;
         let uart = PortUart::new(port, line, Rc::clone(&shared));
         let relays = Relays::new(peers, Rc::clone(&shared));
-        let parts = RefCell::new(Some(Parts { settings, uart, relays, peers: count, tls }));
+        let parts = RefCell::new(Some(Parts { settings, uart, relays, peers: count, tls, trace }));
         Ok(Self { shared, parts })
     }
 
@@ -110,6 +112,11 @@ impl Bridge {
         self.shared.send(Direction::Down, bytes)
     }
 
+    /// What was recorded so far, for `uartbridge replay`; empty unless `trace` was among the options.
+    pub fn trace(&self) -> Uint8Array {
+        Uint8Array::from(self.shared.trace.borrow().as_slice())
+    }
+
     /// Counters.
     pub fn stats(&self) -> Counters {
         JsValue::from(counters(&self.shared.stats.get(), self.shared.down_refused.get())).unchecked_into()
@@ -117,7 +124,7 @@ impl Bridge {
 }
 
 async fn begin(parts: Parts, shared: Rc<Shared>) -> Result<(), String> {
-    let Parts { settings, uart, relays, peers, tls } = parts;
+    let Parts { settings, uart, relays, peers, tls, trace } = parts;
     let way = match tls {
         None => Way::Plain(relays),
         Some(config) => {
@@ -127,7 +134,7 @@ async fn begin(parts: Parts, shared: Rc<Shared>) -> Result<(), String> {
             Way::Tls(Box::new(tls))
         }
     };
-    run::run(settings, uart, way, shared).await
+    run::run(settings, uart, way, trace, shared).await
 }
 
 fn port(options: &JsValue) -> Result<Port, String> {

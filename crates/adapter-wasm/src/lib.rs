@@ -28,6 +28,8 @@ mod time;
 #[cfg(target_arch = "wasm32")]
 mod tls;
 #[cfg(target_arch = "wasm32")]
+mod trace;
+#[cfg(target_arch = "wasm32")]
 mod uart;
 #[cfg(target_arch = "wasm32")]
 mod way;

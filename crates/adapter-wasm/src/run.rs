@@ -4,12 +4,14 @@ use std::future::poll_fn;
 use std::rc::Rc;
 
 use uartbridge_core::{Bridge, LinkState, Stats};
+use uartbridge_trace::Setup;
 use uartbridge_turn::host::{Board, Direction, Pace, Said};
 use uartbridge_turn::{Ended, Turn};
 
 use crate::config::Settings;
 use crate::shared::Shared;
 use crate::time::{self, Timer};
+use crate::trace::{Maybe, Wanted};
 use crate::uart::PortUart;
 use crate::way::Way;
 use crate::why::Why;
@@ -25,6 +27,7 @@ pub(crate) async fn run(
     settings: Settings,
     uart: PortUart,
     net: Way,
+    trace: Option<Wanted>,
     shared: Rc<Shared>,
 ) -> Result<(), String> {
     let Settings { mut config, greeting, heartbeat, up_buffer, down_buffer } = settings;
@@ -34,7 +37,17 @@ pub(crate) async fn run(
     let seed = (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
     let mut bridge = Bridge::<_, _, PACKETS>::new(&config, seed, vec![0; up_buffer], vec![0; down_buffer])
         .map_err(|error| error.to_string())?;
-    let mut turn = Turn::new(&mut bridge, uart, net, Watcher(Rc::clone(&shared)));
+    let setup = Setup {
+        config,
+        seed,
+        up: up_buffer,
+        down: down_buffer,
+        packets: PACKETS,
+        content: false,
+        began: None,
+    };
+    let recorder = Maybe::new(trace, Rc::clone(&shared.trace), setup, &net);
+    let mut turn = Turn::traced(&mut bridge, recorder, uart, net, Watcher(Rc::clone(&shared)));
     let mut timer = Timer::new();
     let ended = poll_fn(|cx| {
         shared.register(cx.waker());

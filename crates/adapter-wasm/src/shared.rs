@@ -10,6 +10,7 @@ use uartbridge_core::Stats;
 use uartbridge_turn::host::Direction;
 use wasm_bindgen::JsValue;
 
+use crate::trace::Recorded;
 use crate::{js, time};
 
 /// The most bytes that wait to be said to the device beside the peer's.
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) uart_open: Cell<bool>,
     pub(crate) stopping: Cell<bool>,
     pub(crate) stats: Cell<Stats>,
+    pub(crate) trace: Recorded,
     /// Bytes from a relay that had no place: see `channel.rs`.
     pub(crate) down_refused: Cell<u64>,
     waker: RefCell<Option<Waker>>,
@@ -41,6 +43,7 @@ impl Shared {
             uart_open: Cell::new(false),
             stopping: Cell::new(false),
             stats: Cell::default(),
+            trace: Recorded::default(),
             down_refused: Cell::new(0),
             waker: RefCell::default(),
         })

@@ -43,6 +43,8 @@ export interface BridgeOptions {
   peers: Peer[];
   /** Policies by the names of `uartbridge --help`, such as `upBuffer`: sizes in bytes, times in ms. */
   config?: Record<string, number | boolean | string | Uint8Array>;
+  /** Record every event and action for `trace()`: with the bytes that pass, which may be secrets; up to a limit in bytes (8 MiB), where the trace ends. */
+  trace?: { bytes?: boolean; limit?: number };
 }
 export type BridgeEvent =
   | { type: "traffic"; direction: "up" | "down"; bytes: Uint8Array; time: number }

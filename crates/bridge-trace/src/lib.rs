@@ -54,7 +54,7 @@ mod traced;
 pub use player::{Did, Difference, Played, Player};
 pub use reader::{BadTrace, Records, Trace, Wrong};
 pub use record::{Record, What};
-pub use ring::Ring;
+pub use ring::{RING_MAGIC, Ring};
 pub use setup::Setup;
 pub use tape::{CHECK_EVERY, FULL, Sink, Tape};
 pub use traced::{Off, Recorder, Traced};

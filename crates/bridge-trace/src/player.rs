@@ -5,6 +5,7 @@ use core::fmt;
 use uartbridge_core::{Action, Bridge, Config, ConfigError, Delimiter, Event, Instant, Misuse};
 
 use crate::record::{Record, What};
+use crate::traced::place;
 
 /// A bridge that is told what another one was told.
 #[derive(Clone, Debug)]
@@ -141,36 +142,14 @@ where
     }
 
     fn tell(&mut self, now: Instant, event: Event, bytes: &[u8]) {
-        match event {
-            Event::UartRx(n) if bytes.is_empty() => {
-                let placed = core::mem::take(&mut self.placed);
-                if let Some(rest) = self.bridge.uart_rx().get_mut(placed..n) {
-                    rest.fill(self.filler);
-                }
-            }
-            Event::UartRx(_) => put(self.bridge.uart_rx(), bytes),
-            Event::SockRx(n) if bytes.is_empty() => {
-                if let Some(room) = self.bridge.sock_rx().get_mut(..n) {
-                    room.fill(b'?');
-                }
-            }
-            Event::SockRx(_) => put(self.bridge.sock_rx(), bytes),
-            Event::IpReady
-            | Event::IpLost
-            | Event::Connected(_)
-            | Event::PeerClosed
-            | Event::TxFailed
-            | Event::Closed(_)
-            | Event::SockRxCut(_)
-            | Event::TxDone(_)
-            | Event::TxAcked(_)
-            | Event::UartTxDone(_)
-            | Event::UartOpened
-            | Event::UartClosed
-            | Event::UartEnded
-            | Event::UartErrors(_)
-            | Event::Timeout
-            | Event::Stop => {}
+        let (from, filler) = match matches!(event, Event::UartRx(_)) {
+            true => (core::mem::take(&mut self.placed), self.filler),
+            false => (0, b'?'),
+        };
+        match place(&mut self.bridge, event) {
+            Some(place) if place.len() == bytes.len() => place.copy_from_slice(bytes),
+            Some(place) => place.iter_mut().skip(from).for_each(|byte| *byte = filler),
+            None => {}
         }
         self.checked += 1;
         self.owed = self.bridge.handle(now, event).err();
@@ -189,10 +168,4 @@ where
         }
         self.placed = at.saturating_add(1);
     }
-}
-
-/// As many as there is room for: an adapter that reports more is refused.
-fn put(room: &mut [u8], bytes: &[u8]) {
-    let n = room.len().min(bytes.len());
-    room[..n].copy_from_slice(&bytes[..n]);
 }

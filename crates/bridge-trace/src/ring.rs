@@ -1,10 +1,10 @@
 //! Records in memory: the newest, or the first, as many as fit.
 //!
 //! All there is to know stands in the memory itself, so that whoever can read it (a debugger, a host over a probe, the next
-//! start after a crash) has the trace: [`unroll`](Ring::unroll).
+//! start after a crash) has the trace: [`unroll`](Ring::unroll). A dump may be longer than the ring: its size stands in it.
 //!
 //! ```text
-//! UBtring1 | kept | head | len | lost (8) | time (8) | kept records | records in a circle
+//! UBtring1 | size | kept | head | len | lost (8) | time (8) | kept records | records in a circle
 //! ```
 //!
 //! Numbers are little-endian, of 4 bytes where nothing is said.
@@ -32,6 +32,8 @@ enum Keeps {
 /// Where what is. Offsets are counted from the end of this state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct State {
+    /// Bytes behind this state.
+    size: usize,
     /// Bytes that stay: magic and setup.
     kept: usize,
     /// Where the oldest record in the circle begins, from the end of what stays.
@@ -44,9 +46,10 @@ struct State {
     time: u64,
 }
 
-const MAGIC: [u8; 8] = *b"UBtring1";
+/// How a ring begins.
+pub const RING_MAGIC: [u8; 8] = *b"UBtring1";
 /// Bytes that the state takes in the memory.
-const STATE: usize = 36;
+const STATE: usize = 40;
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Ring<S> {
     /// Keeps the newest records. A trace whose beginning had to give way tells its story, but cannot be replayed.
@@ -65,7 +68,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Ring<S> {
     }
 
     fn with(memory: S, keeps: Keeps) -> Self {
-        let mut ring = Self { memory, state: State::default(), keeps, over: false };
+        let size = memory.as_ref().len().saturating_sub(STATE);
+        let mut ring = Self { memory, state: State { size, ..State::default() }, keeps, over: false };
         ring.note();
         ring
     }
@@ -102,11 +106,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Ring<S> {
 }
 
 impl Ring<&[u8]> {
-    /// The trace in the `memory` of a ring, into `out`; how many bytes it has. `None` if there is no ring in it.
+    /// The trace in the `memory` of a ring, which may go on behind it, into `out`; how many bytes it has. `None` if there is no
+    /// ring at its beginning, or not all of one, or no room in `out`: as many bytes as `memory` has, and 32 more, are enough.
     pub fn unroll(memory: &[u8], out: &mut [u8]) -> Option<usize> {
         let (state, rest) = memory.split_first_chunk::<STATE>()?;
-        let State { kept, head, len, lost, time } = State::from_bytes(state)?;
-        let (kept, circle) = rest.split_at_checked(kept)?;
+        let State { size, kept, head, len, lost, time } = State::from_bytes(state)?;
+        let (kept, circle) = rest.get(..size)?.split_at_checked(kept)?;
         if len > circle.len() || head > circle.len() {
             return None;
         }
@@ -178,26 +183,29 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Ring<S> {
 impl State {
     fn to_bytes(self) -> [u8; STATE] {
         let mut bytes = [0; STATE];
-        bytes[..8].copy_from_slice(&MAGIC);
-        for (place, number) in bytes[8..20].chunks_exact_mut(4).zip([self.kept, self.head, self.len]) {
+        bytes[..8].copy_from_slice(&RING_MAGIC);
+        for (place, number) in
+            bytes[8..24].chunks_exact_mut(4).zip([self.size, self.kept, self.head, self.len])
+        {
             place.copy_from_slice(&(number as u32).to_le_bytes());
         }
-        for (place, number) in bytes[20..].chunks_exact_mut(8).zip([self.lost, self.time]) {
+        for (place, number) in bytes[24..].chunks_exact_mut(8).zip([self.lost, self.time]) {
             place.copy_from_slice(&number.to_le_bytes());
         }
         bytes
     }
 
     fn from_bytes(bytes: &[u8; STATE]) -> Option<Self> {
-        let rest = bytes.strip_prefix(&MAGIC)?;
+        let rest = bytes.strip_prefix(&RING_MAGIC)?;
         let small = |at: usize| Some(u32::from_le_bytes(*rest.get(at..)?.first_chunk()?));
         let large = |at: usize| Some(u64::from_le_bytes(*rest.get(at..)?.first_chunk()?));
         Some(Self {
-            kept: small(0)?.try_into().ok()?,
-            head: small(4)?.try_into().ok()?,
-            len: small(8)?.try_into().ok()?,
-            lost: large(12)?,
-            time: large(20)?,
+            size: small(0)?.try_into().ok()?,
+            kept: small(4)?.try_into().ok()?,
+            head: small(8)?.try_into().ok()?,
+            len: small(12)?.try_into().ok()?,
+            lost: large(16)?,
+            time: large(24)?,
         })
     }
 }

@@ -76,27 +76,8 @@ where
         if !R::ON {
             return self.bridge.handle(now, event);
         }
-        let bytes = match event {
-            Event::UartRx(n) => self.bridge.uart_rx().get(..n),
-            Event::SockRx(n) => self.bridge.sock_rx().get(..n),
-            Event::IpReady
-            | Event::IpLost
-            | Event::Connected(_)
-            | Event::PeerClosed
-            | Event::TxFailed
-            | Event::Closed(_)
-            | Event::SockRxCut(_)
-            | Event::TxDone(_)
-            | Event::TxAcked(_)
-            | Event::UartTxDone(_)
-            | Event::UartOpened
-            | Event::UartClosed
-            | Event::UartEnded
-            | Event::UartErrors(_)
-            | Event::Timeout
-            | Event::Stop => None,
-        };
-        self.recorder.told(now, event, bytes.unwrap_or_default());
+        let bytes = place(self.bridge, event);
+        self.recorder.told(now, event, bytes.as_deref().unwrap_or_default());
         self.bridge.handle(now, event).inspect_err(|&misuse| self.recorder.refused(misuse))
     }
 
@@ -127,5 +108,36 @@ impl<'c, U, D, const P: usize, R> Deref for Traced<'_, 'c, U, D, P, R> {
 impl<U, D, const P: usize, R> DerefMut for Traced<'_, '_, U, D, P, R> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         self.bridge
+    }
+}
+
+/// Where the bytes lie that an event brings. `None` if it brings none, or says that it brings more than there was room for.
+pub(crate) fn place<'b, U, D, const P: usize>(
+    bridge: &'b mut Bridge<'_, U, D, P>,
+    event: Event,
+) -> Option<&'b mut [u8]>
+where
+    U: AsRef<[u8]> + AsMut<[u8]>,
+    D: AsRef<[u8]> + AsMut<[u8]>,
+{
+    match event {
+        Event::UartRx(n) => bridge.uart_rx().get_mut(..n),
+        Event::SockRx(n) => bridge.sock_rx().get_mut(..n),
+        Event::IpReady
+        | Event::IpLost
+        | Event::Connected(_)
+        | Event::PeerClosed
+        | Event::TxFailed
+        | Event::Closed(_)
+        | Event::SockRxCut(_)
+        | Event::TxDone(_)
+        | Event::TxAcked(_)
+        | Event::UartTxDone(_)
+        | Event::UartOpened
+        | Event::UartClosed
+        | Event::UartEnded
+        | Event::UartErrors(_)
+        | Event::Timeout
+        | Event::Stop => None,
     }
 }

@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 use uartbridge_core::{
     Action, Bridge, Close, CloseReason, Duration, Event, Instant, Journal, LineErrors, Misuse, Stats, Step,
 };
+use uartbridge_trace::{Off, Recorder, Traced};
 
 use crate::ended::Ended;
 use crate::ends::{Net, Uart};
@@ -18,8 +19,8 @@ const ROUNDS: usize = 4;
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
 /// The state of the loop between two turns.
-pub struct Turn<'b, 'c, U, D, const P: usize, L, N: Net, B> {
-    bridge: &'b mut Bridge<'c, U, D, P>,
+pub struct Turn<'b, 'c, U, D, const P: usize, L, N: Net, B, R = Off> {
+    bridge: Traced<'b, 'c, U, D, P, R>,
     uart: L,
     net: N,
     board: B,
@@ -105,8 +106,23 @@ where
 {
     /// Before the first turn.
     pub fn new(bridge: &'b mut Bridge<'c, U, D, P>, uart: L, net: N, board: B) -> Self {
+        Self::traced(bridge, Off, uart, net, board)
+    }
+}
+
+impl<'b, 'c, U, D, const P: usize, L, N, B, R> Turn<'b, 'c, U, D, P, L, N, B, R>
+where
+    U: AsRef<[u8]> + AsMut<[u8]>,
+    D: AsRef<[u8]> + AsMut<[u8]>,
+    L: Uart,
+    N: Net,
+    B: Board<N::Why>,
+    R: Recorder,
+{
+    /// As [`new`](Turn::new), and `recorder` takes down every event and action.
+    pub fn traced(bridge: &'b mut Bridge<'c, U, D, P>, recorder: R, uart: L, net: N, board: B) -> Self {
         Self {
-            bridge,
+            bridge: Traced::new(bridge, recorder),
             uart,
             net,
             pace: board.pace(),

@@ -36,6 +36,8 @@ const quick = new QuickSend(byId("quick"), (item) => say.quick(item));
 
 /** The session that runs, if one does. */
 let session = null;
+/** The session that runs, or the last one that did: what happened is kept until the next one begins. */
+let traced = null;
 let stopping = false;
 let heldBack = 0;
 let frame = 0;
@@ -60,6 +62,10 @@ byId("save-text").addEventListener("click", () => {
 byId("save-pcapng").addEventListener("click", () => {
   const about = { name: setup.mode === "watch" ? "demo" : ports.chosen.name, description: `UART ${setup.lineWords()}` };
   save(pcapng(history, about), fileName(Date.now(), "pcapng"), "application/x-pcapng");
+});
+byId("save-trace").addEventListener("click", () => {
+  const bytes = traced?.trace();
+  if (bytes) save([bytes], fileName(Date.now(), "trace"), "application/octet-stream");
 });
 for (const control of [...document.querySelectorAll('input[name="view"]'), byId("stamps"), byId("ends")]) {
   control.addEventListener("change", look);
@@ -90,6 +96,7 @@ async function connect() {
     refuse(error);
     return;
   }
+  traced = session;
   stopping = false;
   traffic.advance(Date.now());
   setup.lock(true);
@@ -205,6 +212,7 @@ function enable() {
   button.disabled = running && stopping;
   say.enable({ up: running, down: running && session.canSendDown });
   quick.enable(running);
+  byId("save-trace").disabled = !traced?.trace();
 }
 
 /** Says in the header what is chosen. */

@@ -3,6 +3,7 @@
 //   stop()          ends it in order
 //   sendUp(bytes), sendDown(bytes)   the count taken; `canSendDown` says whether there is a device to send to
 //   stats()         the counters, or null
+//   trace()         what uartbridge replay reads, or null
 // and tell `onEvent` what happens: traffic, state, uart, skipped.
 
 const MODULE = "./wasm/uartbridge.js";
@@ -26,7 +27,7 @@ export class BridgeSession {
 
   /** `options` are those of the module's `Bridge`, whose class is handed in. Throws for an option that cannot be. */
   constructor(Bridge, options, onEvent) {
-    this.#bridge = new Bridge(options, onEvent);
+    this.#bridge = new Bridge({ ...options, trace: { bytes: true } }, onEvent);
   }
 
   start() {
@@ -47,6 +48,10 @@ export class BridgeSession {
 
   stats() {
     return this.#bridge.stats();
+  }
+
+  trace() {
+    return this.#bridge.trace();
   }
 }
 
@@ -100,6 +105,10 @@ export class WatchSession {
 
   stats() {
     return this.#stats;
+  }
+
+  trace() {
+    return null;
   }
 
   /** One byte of direction, eight of time, then the bytes. */

@@ -98,6 +98,7 @@ impl BrowserWorld {
             "line": { "baudRate": scenario.world.baud },
             "peers": places.iter().enumerate().map(told).collect::<Vec<_>>(),
             "config": config(scenario)?,
+            "trace": { "bytes": true },
         });
         let adapter = Adapter::take().map_err(|error| format!("a serial adapter: {error}"))?;
         let page = prepared(chromium, serve, &adapter)?;

@@ -3,6 +3,7 @@
 mod page;
 mod scenarios;
 mod serial;
+mod traces;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ fn run(browser: &Path, folder: &Path) -> Result<bool, String> {
     arguments.test_threads.get_or_insert(THREADS);
     let mut trials = serial::trials(&place);
     trials.extend(page::trials(&place));
+    trials.extend(traces::trials(&place));
     trials.extend(scenarios::trials(&place)?);
     Ok(!libtest_mimic::run(&arguments, trials).has_failed())
 }

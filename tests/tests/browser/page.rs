@@ -33,9 +33,18 @@ fn modules(place: &Place) -> Result<(), Failed> {
 fn demo_device(place: &Place) -> Result<(), Failed> {
     let mut page = place.chromium.page()?;
     page.go(&place.serve.page())?;
+    start_demo(&mut page)?;
+    match page.complaints() {
+        [] => Ok(()),
+        complaints => Err(format!("{complaints:?}").into()),
+    }
+}
+
+/// Connects the page's own device, and waits until that is heard.
+pub(crate) fn start_demo(page: &mut Page) -> Result<(), Failed> {
     let ports = "document.getElementById('port')";
     let demo = format!("[...{ports}.options].find(option => /demo/i.test(option.text))");
-    eventually(&mut page, &format!("Boolean({demo})"))?;
+    eventually(page, &format!("Boolean({demo})"))?;
     page.evaluate(&format!(
         "{ports}.value = {demo}.value;
         {ports}.dispatchEvent(new Event('change', {{ bubbles: true }}));
@@ -43,15 +52,11 @@ fn demo_device(place: &Place) -> Result<(), Failed> {
     ))?;
     let heard =
         "Number(document.getElementById('counters').textContent.match(/from device\\D*([0-9]+)/)?.[1] ?? 0)";
-    eventually(&mut page, heard)?;
-    match page.complaints() {
-        [] => Ok(()),
-        complaints => Err(format!("{complaints:?}").into()),
-    }
+    eventually(page, heard).map(drop)
 }
 
 /// What an expression gives once it gives something.
-fn eventually(page: &mut Page, expression: &str) -> Result<Value, Failed> {
+pub(crate) fn eventually(page: &mut Page, expression: &str) -> Result<Value, Failed> {
     let wait = format!(
         "new Promise(resolve => {{
             const look = () => {{ const found = {expression}; found ? resolve(found) : setTimeout(look, 50); }};

@@ -61,6 +61,8 @@ pub(super) enum Command {
     Certs(Certs),
     /// Serve the page for browsers, and relay its WebSockets to TCP servers
     Serve(Serve),
+    /// Tell what a trace has, and check that the bridge does the same again
+    Replay(Replay),
 }
 
 #[derive(Debug, Args)]
@@ -173,7 +175,56 @@ impl Process {
     }
 }
 
+/// Tell what a trace has, and check that the bridge does the same again
+///
+/// The bridge is told once more what it was told, at the same times, and must ask for the same. The story goes to standard output:
+/// a line for each change, and what passed in between.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = REPLAY)]
+pub(super) struct Replay {
+    /// What --trace has written, a page has saved, or a debugger has read out of a device's memory
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Tell every event and action
+    #[arg(long, short)]
+    verbose: bool,
+    /// Write both sides as packets, for Wireshark; without --trace-bytes they have lengths only
+    #[arg(long, value_name = "OUT")]
+    pcapng: Option<PathBuf>,
+    /// Write a scenario that does to a bridge what was done to this one; without --trace-bytes, numbered records stand for the bytes
+    #[arg(long, value_name = "OUT")]
+    scenario: Option<PathBuf>,
+    /// Replace files that are there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Replay {
+    pub(super) fn wanted(&self) -> program::Replay {
+        let Self { file, verbose, pcapng, scenario, force } = self.clone();
+        program::Replay { file, verbose, pcapng, scenario, force }
+    }
+}
+
 const PROGRAM: &str = "Program";
+
+const REPLAY: &str = "\
+Examples:
+  uartbridge /dev/ttyUSB0 192.0.2.1:4000 --trace boiler.trace --trace-bytes
+        a bridge that records; then, when something was odd:
+  uartbridge replay boiler.trace
+        what happened
+  uartbridge replay boiler.trace --pcapng boiler.pcapng
+        the same for Wireshark, where \"Follow TCP Stream\" works
+  uartbridge replay boiler.trace --scenario tests/scenarios/boiler.scn
+        the same as a test of this repository
+
+Exit status:
+   0  the bridge does the same again
+   1  it does not: the first difference is told
+  65  no trace, or one that is damaged or cut off: what can be read is told
+  66  a file that cannot be read
+  73  a file that cannot be written, or is there already";
 
 const CERTS: &str = "\
 Examples:
@@ -229,6 +280,8 @@ Examples:
             greeting = 'ID 17\\r\\n'
   uartbridge serve --allow 192.0.2.1:4000
         a page whose bridge runs in the browser, and its way to a server
+  uartbridge replay boiler.trace
+        what happened to a bridge that ran with --trace boiler.trace
 
 Settings of a serial port, after ? and with & between them:
   baud=115200   mode=8N1   flow=none|rtscts|xonxoff
@@ -253,7 +306,9 @@ others are counted.
 
 Exit status (sysexits.h):
    0  everything was delivered
+   1  replay: the bridge does not do again what it did
   64  wrong command line
+  65  replay: no trace, or a damaged one
   66  a file or UART cannot be used
   69  an address cannot be listened on
   70  a bug of this program

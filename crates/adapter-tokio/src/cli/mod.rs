@@ -43,6 +43,7 @@ pub(crate) fn main() -> ExitCode {
             Err(problem) => refuse(&usage(&problem)),
         },
         Some(Command::Serve(_)) => serve(cli),
+        Some(Command::Replay(replay)) => program::replay(&replay.wanted()),
         Some(Command::Demo(demo)) => show_demo(demo, cli.process),
         None if cli.is_bare() => show_demo(&args::Demo::default(), cli.process),
         None => {
@@ -93,7 +94,7 @@ fn meant_command(word: &str) -> Option<String> {
         return Some("\"help\": no command; write --help".to_owned());
     }
     let near = |command: &&str| names::distance(word, command) <= command.len() / 3;
-    let command = ["demo", "run", "check", "certs", "serve"].into_iter().find(near)?;
+    let command = ["demo", "run", "check", "certs", "serve", "replay"].into_iter().find(near)?;
     Some(format!("{word:?}: no command; did you mean {command}?"))
 }
 
@@ -185,6 +186,7 @@ mod tests {
             ("dem", "demo"),
             ("cert", "certs"),
             ("server", "serve"),
+            ("repaly", "replay"),
             ("help", "--help"),
         ] {
             assert!(meant_command(word).is_some_and(|hint| hint.contains(command)), "{word}");

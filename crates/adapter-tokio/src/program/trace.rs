@@ -25,7 +25,7 @@ const WAITING: usize = 4 << 20;
 /// What was tried, what happened, and what to do.
 pub(super) fn start(spec: &BridgeSpec, seed: u32, peers: &Peers) -> Result<Option<Tape<Disk>>, String> {
     let Some(file) = &spec.trace else { return Ok(None) };
-    let disk = Disk::create(file, spec.span()).map_err(|error| {
+    let disk = Disk::create(file, tracing::Span::current()).map_err(|error| {
         format!(
             "--trace {}: cannot write there: {error}; name a file in a directory that is yours",
             file.path.display()
@@ -198,7 +198,10 @@ fn create(path: &Path) -> io::Result<File> {
         Ok(there) if there.is_file() => {
             let mut old = path.as_os_str().to_owned();
             old.push(".old");
-            std::fs::rename(path, old)?;
+            let old = PathBuf::from(old);
+            let gone = if old.exists() { ", and the one before it is gone" } else { "" };
+            std::fs::rename(path, &old)?;
+            tracing::info!("the trace that was there is {} now{gone}", old.display());
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),

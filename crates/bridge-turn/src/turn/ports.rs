@@ -3,18 +3,20 @@
 use core::task::{Context, Poll};
 
 use uartbridge_core::{CloseCause, CloseReason, Duration, Event, Misuse};
+use uartbridge_trace::Recorder;
 
 use super::{Asleep, Live, Turn};
 use crate::ends::{Gone, Net, SockRead, Uart, UartRead, Why};
 use crate::host::{Board, Direction, Said};
 
-impl<U, D, const P: usize, L, N, B> Turn<'_, '_, U, D, P, L, N, B>
+impl<U, D, const P: usize, L, N, B, R> Turn<'_, '_, U, D, P, L, N, B, R>
 where
     U: AsRef<[u8]> + AsMut<[u8]>,
     D: AsRef<[u8]> + AsMut<[u8]>,
     L: Uart,
     N: Net,
     B: Board<N::Why>,
+    R: Recorder,
 {
     /// Gives every port that may be ready one turn; neither direction waits for the other.
     pub(super) fn move_bytes(&mut self, cx: &mut Context<'_>) -> Result<(), Misuse> {
