@@ -69,6 +69,7 @@ pub(crate) fn build() -> Result<()> {
     };
     image(&["--bin", "plain", "--bin", "core", "--bin", "empty"])?;
     image(&["--bin", "udp", "--features", "udp"])?;
+    image(&["--bin", "traced", "--features", "trace"])?;
     image(&["--bin", "tls", "--features", "tls"])
 }
 

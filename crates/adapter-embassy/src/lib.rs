@@ -24,4 +24,4 @@ pub mod sock;
 mod time;
 pub mod uart;
 
-pub use uartbridge_turn::ends;
+pub use uartbridge_turn::{ends, trace};

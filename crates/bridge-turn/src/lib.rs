@@ -18,3 +18,5 @@ pub use ended::Ended;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 pub use turn::{Turn, Wait, earlier};
+/// Traces of what the bridge is told and asks for.
+pub use uartbridge_trace as trace;

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use uartbridge_firmware_config::Settings;
+use uartbridge_trace::Ring;
 
 use crate::image::Image;
 use crate::log::{Line, Log};
@@ -163,6 +164,42 @@ impl Machine {
     pub fn memory(&mut self, address: u32, len: u32) -> Result<Vec<u8>> {
         let file = self.folder.join("memory");
         self.qmp.memory(address, len, &file)
+    }
+
+    /// The trace that the image `traced` has kept so far; `None` if it has not begun.
+    ///
+    /// # Errors
+    /// It is another image, or as [`Qmp::memory`].
+    pub fn trace(&mut self, image: &Image) -> Result<Option<Vec<u8>>> {
+        // A record and what says that it is there are written one after the other.
+        self.qmp.execute("stop", serde_json::json!({}))?;
+        let ring = self.trace_ring(image);
+        self.qmp.execute("cont", serde_json::json!({}))?;
+        let Some(ring) = ring? else { return Ok(None) };
+        // A ring writes its trace's beginning without what marks it as a ring, and at most 32 bytes besides.
+        let mut trace = vec![0; ring.len() + 32];
+        let len = Ring::unroll(&ring, &mut trace).context("the board's memory holds no trace")?;
+        trace.truncate(len);
+        Ok(Some(trace))
+    }
+
+    fn trace_ring(&mut self, image: &Image) -> Result<Option<Vec<u8>>> {
+        let place = image.symbol("TRACE").context("only the image `traced` keeps a trace")?;
+        let words = self.memory(place.address, place.size)?;
+        let word =
+            |nth: usize| words.chunks_exact(4).nth(nth)?.first_chunk().copied().map(u32::from_le_bytes);
+        match (word(0), word(1)) {
+            (Some(address @ 1..), Some(len)) => self.memory(address, len).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether QEMU has ended by itself.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ended(&mut self) -> Result<bool> {
+        self.child.try_wait().map(|status| status.is_some()).context("looking after QEMU")
     }
 
     /// Waits until QEMU ends by itself.

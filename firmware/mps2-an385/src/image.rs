@@ -21,7 +21,7 @@ const RING: usize = 2048;
 /// Bytes in each buffer of the TCP socket.
 const SOCKET: usize = 2048;
 /// Packets that the up ring can tell apart.
-const PACKETS: usize = 8;
+pub(crate) const PACKETS: usize = 8;
 
 /// The bridge, over rings in static memory.
 pub type Bridged = Bridge<'static, &'static mut [u8], &'static mut [u8], PACKETS>;
@@ -47,9 +47,14 @@ pub fn bridge(settings: &'static Settings<'static>) -> &'static mut Bridged {
 
 /// The first `wanted` bytes of a ring's storage; 0: all of it.
 fn part(storage: &'static mut [u8; RING], wanted: u32) -> &'static mut [u8] {
+    &mut storage[..ring_size(wanted)]
+}
+
+/// The size of a ring of which `wanted` bytes are wanted; 0: as large as it can be.
+pub(crate) fn ring_size(wanted: u32) -> usize {
     match usize::try_from(wanted) {
-        Ok(0) => storage,
-        Ok(wanted @ 1..=RING) => &mut storage[..wanted],
+        Ok(0) => RING,
+        Ok(wanted @ 1..=RING) => wanted,
         Ok(_) | Err(_) => {
             defmt::error!("configuration: a ring of {} bytes; this image has {}", wanted, RING);
             fault::stop()

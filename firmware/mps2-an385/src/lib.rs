@@ -28,6 +28,8 @@ mod ring;
 mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "trace")]
+pub mod trace;
 mod uart;
 mod watchdog;
 

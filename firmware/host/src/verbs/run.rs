@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use uartbridge_core::{Config, Duration};
 use uartbridge_firmware_config::{Address, Settings, StaticAddress, Tls, Transport};
-use uartbridge_firmware_host::{Machine, Plan, Serial};
+use uartbridge_firmware_host::{Image, Machine, Plan, Serial};
 
 use super::image;
 
@@ -54,7 +54,13 @@ pub(crate) struct Options {
     /// What the UART is
     #[arg(long, value_enum, default_value_t = Line::Pty)]
     uart: Line,
+    /// Keep a trace of what the bridge is told and asks for, and write it to this file each second
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ca", "udp"])]
+    trace: Option<PathBuf>,
 }
+
+/// How often a trace is written.
+const TRACE_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Line {
@@ -76,10 +82,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(greeting) = &options.greeting {
         config.greeting = greeting.as_bytes();
     }
-    let (transport, name) = match (&options.ca, options.udp) {
-        (Some(_), _) => (Transport::Tls, "tls"),
-        (None, true) => (Transport::Udp, "udp"),
-        (None, false) => (Transport::Tcp, "plain"),
+    let (transport, name) = match (&options.ca, options.udp, &options.trace) {
+        (Some(_), _, _) => (Transport::Tls, "tls"),
+        (None, true, _) => (Transport::Udp, "udp"),
+        (None, false, Some(_)) => (Transport::Tcp, "traced"),
+        (None, false, None) => (Transport::Tcp, "plain"),
     };
     if options.udp {
         config.packing.datagrams = true;
@@ -103,16 +110,43 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     let plan = Plan { image: &image, settings: &settings, serial, icount: None, debugger: false };
     let mut machine = Machine::start(&plan, |line| eprintln!("{line}"))?;
-    match machine.uart.take() {
-        None => println!("UART: {} (Ctrl-C ends)", machine.pty()?.display()),
+    let shown = match machine.uart.take() {
+        None => {
+            println!("UART: {} (Ctrl-C ends)", machine.pty()?.display());
+            None
+        }
         Some(mut uart) => {
             let mut keys = uart.try_clone().context("the UART's socket")?;
             // Ends with the terminal, or with this program.
             std::thread::spawn(move || io::copy(&mut io::stdin(), &mut keys));
-            io::copy(&mut uart, &mut io::stdout()).context("the UART")?;
+            // Ends with QEMU.
+            Some(std::thread::spawn(move || io::copy(&mut uart, &mut io::stdout())))
         }
+    };
+    match &options.trace {
+        Some(file) => keep_trace(&mut machine, &image, file)?,
+        None => machine.wait()?,
     }
-    machine.wait()
+    if let Some(Ok(copied)) = shown.map(std::thread::JoinHandle::join) {
+        copied.context("the UART")?;
+    }
+    Ok(())
+}
+
+/// Writes the board's trace until QEMU ends.
+fn keep_trace(machine: &mut Machine, image: &Image, path: &Path) -> Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    while !machine.ended()? {
+        if let Some(trace) = machine.trace(image)? {
+            // Whoever reads it meanwhile has a whole one.
+            fs::write(&fresh, trace).and_then(|()| fs::rename(&fresh, path)).with_context(|| {
+                format!("writing the trace {}; name a file in a directory that is yours", path.display())
+            })?;
+        }
+        std::thread::sleep(TRACE_EVERY);
+    }
+    Ok(())
 }
 
 fn file(path: &Path) -> Result<Vec<u8>> {

@@ -6,6 +6,7 @@ pub(crate) mod peer;
 mod plain;
 mod stream;
 pub(crate) mod tls;
+mod trace;
 mod watchdog;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,6 +35,7 @@ const TESTS: &[Test] = &[
     ("TLS: verified on both sides, by openssl s_server", tls::mutual),
     ("TLS: wrong certificates are refused, and nothing is lost", tls::refused),
     ("UDP: a burst is a datagram, both ways", plain::udp_datagrams),
+    ("a trace in the board's memory replays without a difference", trace::replays_without_a_difference),
     ("a configuration that cannot work is told", configuration::is_told),
     ("an address of its own, and a peer by name", configuration::static_address),
 ];
