@@ -44,7 +44,15 @@ pub struct CoreBridge {
     tunnels: Option<Tunnels>,
     tunnel: Option<Tunnel>,
     finished: bool,
-    history: VecDeque<String>,
+    history: VecDeque<(u64, Doing)>,
+}
+
+/// What is told of it if it fails; put into words only then.
+#[derive(Debug)]
+enum Doing {
+    Told(Event),
+    Does(Action),
+    Says(String),
 }
 
 /// Where a trace goes: whoever wants it has the other end.
@@ -121,7 +129,7 @@ impl CoreBridge {
     }
 
     fn tell(&mut self, board: &Board, event: Event) -> Result<(), String> {
-        self.note(board, format!("{event:?}"));
+        self.note(board, Doing::Told(event));
         let now = self.clock(board);
         let told = match &mut self.tape {
             Some(tape) => Traced::new(&mut self.bridge, tape).handle(now, event),
@@ -130,11 +138,11 @@ impl CoreBridge {
         told.map_err(|misuse| format!("the core calls {event:?} a misuse: {misuse}"))
     }
 
-    fn note(&mut self, board: &Board, what: String) {
+    fn note(&mut self, board: &Board, what: Doing) {
         if self.history.len() == HISTORY {
             self.history.pop_front();
         }
-        self.history.push_back(format!("\n    {:>12} µs {what}", board.now()));
+        self.history.push_back((board.now(), what));
     }
 
     /// Carries out every action; whether there was one.
@@ -146,7 +154,7 @@ impl CoreBridge {
                 None => self.bridge.poll(now),
             };
             if !matches!(action, Action::Sleep(_)) {
-                self.note(board, format!("{action:?}"));
+                self.note(board, Doing::Does(action));
             }
             match action {
                 Action::OpenUart => self.uart = Uart::Asked,
@@ -231,6 +239,16 @@ impl CoreBridge {
     }
 }
 
+impl core::fmt::Display for Doing {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Told(event) => write!(f, "{event:?}"),
+            Self::Does(action) => write!(f, "{action:?}"),
+            Self::Says(what) => f.write_str(what),
+        }
+    }
+}
+
 impl Subject for CoreBridge {
     fn turn(&mut self, board: &mut Board) -> Result<bool, String> {
         board.feed();
@@ -303,6 +321,7 @@ impl Subject for CoreBridge {
     }
 
     fn history(&self) -> String {
-        self.history.iter().map(String::as_str).collect()
+        let line = |(at, what): &(u64, Doing)| format!("\n    {at:>12} µs {what}");
+        self.history.iter().map(line).collect()
     }
 }

@@ -10,14 +10,18 @@ pub mod align;
 pub mod browser;
 mod core_bridge;
 pub mod firmware;
+pub mod follow;
 mod library;
 mod options;
 mod parse;
 pub mod program;
 pub mod records;
+pub mod rig;
 mod run;
 pub mod scenario;
 pub mod sim;
+pub mod soak;
+
 pub mod tls;
 pub mod tutorial;
 mod words;

@@ -3,6 +3,7 @@
 /// Bytes in a record: `U0000002a.K7q2Z\n`, direction, number in hex, filler made from the number, line feed.
 pub const RECORD: usize = 16;
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
 const FILLER: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// A source of records, numbered from 0.
@@ -27,17 +28,19 @@ impl Records {
     pub fn take(&mut self, bytes: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.next_multiple_of(RECORD));
         while out.len() < bytes {
-            out.extend_from_slice(&self.record());
+            out.extend_from_slice(&self.at(self.next));
+            self.next += 1;
         }
         out
     }
 
-    fn record(&mut self) -> [u8; RECORD] {
-        let number = self.next;
-        self.next += 1;
+    /// Record number `number` of this direction.
+    pub fn at(&self, number: u32) -> [u8; RECORD] {
         let mut record = [b'\n'; RECORD];
         record[0] = self.direction;
-        record[1..9].copy_from_slice(format!("{number:08x}").as_bytes());
+        for (place, digit) in record[1..9].iter_mut().enumerate() {
+            *digit = HEX[(number >> (28 - 4 * place)) as usize & 15];
+        }
         record[9] = b'.';
         // Fibonacci hashing spreads neighbouring numbers over the filler.
         let mut hash = number.wrapping_mul(0x9E37_79B1);
@@ -46,6 +49,13 @@ impl Records {
             hash = hash.rotate_left(5);
         }
         record
+    }
+
+    /// The number of a record of this direction, if these bytes are one.
+    pub fn number(&self, record: &[u8]) -> Option<u32> {
+        let digits = core::str::from_utf8(record.get(1..9)?).ok()?;
+        let number = u32::from_str_radix(digits, 16).ok()?;
+        (self.at(number) == record).then_some(number)
     }
 }
 
@@ -60,5 +70,8 @@ mod tests {
         assert_eq!(&bytes[16..26], b"U00000001.");
         assert!(bytes.chunks(RECORD).all(|record| record[15] == b'\n'));
         assert_ne!(bytes[10..15], bytes[26..31]);
+        assert_eq!(Records::up().number(&bytes[32..48]), Some(2));
+        assert_eq!(Records::down().number(&bytes[32..48]), None);
+        assert_eq!(Records::up().number(&bytes[33..49]), None);
     }
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod firmware;
 mod setup;
+mod soak;
 mod step;
 mod supply;
 mod target;
@@ -34,6 +35,14 @@ enum Task {
     },
     /// Dependencies, the oldest compiler, and packages for others (part of `test`)
     Supply,
+    /// Long runs: an hour and more in virtual time, and ten minutes of real sockets
+    Soak(soak::Options),
+    /// Every fault of a real network, with the rivals beside: a quarter of an hour, needs root
+    Faults {
+        /// Half a minute of it, as in CI, without the rivals that are not installed for the tests
+        #[arg(long)]
+        short: bool,
+    },
     /// Build the firmware, run it in QEMU, measure and test it
     #[command(subcommand)]
     Firmware(firmware::Verb),
@@ -55,6 +64,8 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Supply => supply::run(),
         Task::Model { deep } => test::model(deep),
+        Task::Soak(options) => soak::run(&options),
+        Task::Faults { short } => soak::faults(short),
         Task::Firmware(verb) => firmware::run(&verb),
         Task::Web(verb) => web::run(&verb),
         Task::Bench(options) => bench::run(&options),

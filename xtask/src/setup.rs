@@ -47,6 +47,12 @@ pub(crate) const NEEDS: &[Need] = &[
         by: By::Tests,
     },
     Need {
+        tool: "/usr/bin/faketime",
+        package: "faketime",
+        purpose: "sets a program's clock back",
+        by: By::Tests,
+    },
+    Need {
         tool: "stunnel",
         package: "stunnel4",
         purpose: "outside oracle of the tests, rival in the bench (Debian also enables it as a service, which does nothing without a configuration)",

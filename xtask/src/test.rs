@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::setup::{self, By};
 use crate::step::{self, Steps, cargo};
-use crate::{firmware, supply, target, tidy, web};
+use crate::{firmware, soak, supply, target, tidy, web};
 
 /// Runs every check, the quick ones first.
 ///
@@ -50,11 +50,8 @@ pub(crate) fn run() -> Result<()> {
     steps.step("firmware in QEMU", || firmware::host("test", &[]))?;
     steps.step("web: the bridge, and tests in Chromium", || web::test(None))?;
     // With how long they may take, missing rights are an error.
-    steps.command(
-        "faults of a real network",
-        cargo(&["test", "--package", "uartbridge-tests", "--test", "faults"])
-            .env("UARTBRIDGE_FAULTS", "short"),
-    )?;
+    steps.step("faults of a real network", || soak::faults(true))?;
+    steps.step("a short soak", || soak::run(&soak::Options::SHORT))?;
     steps.summary();
     Ok(())
 }

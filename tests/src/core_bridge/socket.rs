@@ -3,8 +3,8 @@
 use uartbridge_core::{Acks, CloseReason, Event};
 use uartbridge_tls::Standing;
 
-use super::CoreBridge;
 use super::tunnel::Tunnel;
+use super::{CoreBridge, Doing};
 use crate::sim::{Board, Broken};
 
 /// What has been asked of the socket, and told about it.
@@ -83,7 +83,7 @@ impl CoreBridge {
     /// Ends the connection, and says why if TLS knows.
     fn over(&mut self, board: &mut Board, reason: CloseReason) -> Result<(), String> {
         if let Standing::Over(Some(failure)) = self.standing(board) {
-            self.note(board, format!("{failure}"));
+            self.note(board, Doing::Says(failure.to_string()));
             board.observed().said += &format!("{failure}\n");
         }
         self.end(board, reason)

@@ -53,8 +53,8 @@ enum Line {
 }
 
 #[derive(Debug)]
-struct Pty {
-    master: OwnedFd,
+pub(crate) struct Pty {
+    pub(crate) master: OwnedFd,
     /// Kept open: without any slave the master knows nothing but errors.
     _slave: OwnedFd,
 }
@@ -203,7 +203,7 @@ fn read(line: BorrowedFd<'_>, got: &mut Vec<u8>) -> io::Result<()> {
 
 impl Pty {
     /// A new pty, raw from the start, whose slave is reached through `link`.
-    fn new(link: &Path) -> io::Result<Self> {
+    pub(crate) fn new(link: &Path) -> io::Result<Self> {
         let master = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&master, true)?;
         rustix::pty::grantpt(&master)?;

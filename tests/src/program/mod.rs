@@ -2,8 +2,8 @@
 
 pub(crate) mod device;
 pub(crate) mod live;
-mod open;
-mod peer;
+pub(crate) mod open;
+pub(crate) mod peer;
 pub(crate) mod peers;
 mod process;
 mod udp;
@@ -23,6 +23,7 @@ use peers::Peers;
 use process::Process;
 
 pub use process::build;
+pub(crate) use process::counter;
 
 /// The first peer's port; outside the range from which the kernel takes ports by itself.
 const PORT: u16 = 4000;
@@ -49,20 +50,7 @@ impl ProgramWorld {
     /// What the system refuses.
     pub fn new(scenario: &Scenario, program: &Path) -> Result<Self, String> {
         let nth = next_world();
-        let places = (0..scenario.peers).map(|index| place(scenario, index, nth)).collect();
-        Self::with(scenario, program, nth, places)
-    }
-
-    /// As [`ProgramWorld::new`], with the one peer at `at`, an address of this network, instead of on loopback.
-    ///
-    /// # Errors
-    /// What the system refuses.
-    pub fn at(scenario: &Scenario, program: &Path, at: SocketAddr) -> Result<Self, String> {
-        let place = Place { url: format!("tcp://{at}"), host: at.ip().to_string(), at };
-        Self::with(scenario, program, next_world(), vec![place])
-    }
-
-    fn with(scenario: &Scenario, program: &Path, nth: u8, places: Vec<Place>) -> Result<Self, String> {
+        let places: Vec<Place> = (0..scenario.peers).map(|index| place(scenario, index, nth)).collect();
         let folder = std::env::temp_dir().join(format!("uartbridge-{}-{nth}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         // All peers have the same host's address, and the same certificate.
@@ -168,7 +156,7 @@ impl World for ProgramWorld {
         loop {
             let process = self.process.as_ref().ok_or("the bridge has not started")?;
             if let Some(line) = process.counters(asked) {
-                return process::counter(line, name).ok_or_else(|| format!("there is no counter `{name}`"));
+                return counter(line, name).ok_or_else(|| format!("there is no counter `{name}`"));
             }
             if Instant::now() > limit {
                 return Err("the program does not report its counters".into());

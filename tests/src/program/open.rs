@@ -124,7 +124,7 @@ impl Open {
 }
 
 /// Every packet that comes to `socket` is dropped.
-pub(super) fn drop_all(socket: &Socket) -> io::Result<()> {
+pub(crate) fn drop_all(socket: &Socket) -> io::Result<()> {
     socket.attach_filter(&[SockFilter::new(DROP_ALL, 0, 0, 0)])
 }
 

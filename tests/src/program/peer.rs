@@ -252,7 +252,7 @@ impl TcpPeer {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<Socket> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<Socket> {
     let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     listener.set_reuse_address(true)?;
     listener.set_recv_buffer_size(WINDOW)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::{Board, Profile};
+use super::board::{Board, Ledger, Profile};
 use crate::scenario::Scenario;
 use crate::tls::Credentials;
 use crate::world::{Act, Observed, World};
@@ -74,6 +74,16 @@ impl<S: Subject> SimWorld<S> {
             hung: false,
             lossy: profile.loss > 0,
         }
+    }
+
+    /// What can be seen, so that long runs can take out what they have looked at.
+    pub const fn seen(&mut self) -> &mut Observed {
+        self.board.observed()
+    }
+
+    /// What has crossed the bridge's ports.
+    pub const fn ledger(&self) -> Ledger {
+        self.board.ledger
     }
 
     /// Lets the bridge do everything that it can do now.

@@ -21,6 +21,21 @@ pub struct Profile {
     pub chunk: usize,
 }
 
+/// What has crossed the bridge's ports, and what was lost outside it, in bytes: counted here, not by the bridge.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ledger {
+    /// Read from the UART's driver.
+    pub uart_read: u64,
+    /// Read from TCP.
+    pub sock_read: u64,
+    /// In the driver when the UART was unplugged: on the way to the bridge, and to the device.
+    pub unplugged: [u64; 2],
+    /// The driver had no room for.
+    pub overrun: u64,
+    /// Packets that the network lost.
+    pub packets_lost: u64,
+}
+
 /// What happens by itself.
 #[derive(Clone, Debug)]
 pub(super) enum Due {
@@ -52,6 +67,7 @@ pub struct Board {
     pub(super) observed: Observed,
     /// Bytes moved by the bridge, to tell work from spinning.
     pub(super) moved: u64,
+    pub(super) ledger: Ledger,
 }
 
 /// What the bridge can do. None of these waits.
@@ -90,6 +106,7 @@ impl Board {
     pub fn uart_read(&mut self, most: usize) -> Vec<u8> {
         let bytes: Vec<u8> = self.line.received.drain(..most.min(self.line.received.len())).collect();
         self.moved += bytes.len() as u64;
+        self.ledger.uart_read += bytes.len() as u64;
         self.kick_line();
         bytes
     }
@@ -113,7 +130,8 @@ impl Board {
     }
 
     /// Bytes lost to overruns, and bytes with framing errors, since the last call.
-    pub const fn uart_errors(&mut self) -> (u32, u32) {
+    pub fn uart_errors(&mut self) -> (u32, u32) {
+        self.ledger.overrun += u64::from(self.line.overrun);
         (core::mem::replace(&mut self.line.overrun, 0), core::mem::replace(&mut self.line.framing, 0))
     }
 
@@ -162,6 +180,7 @@ impl Board {
             None => (Vec::new(), None),
         };
         self.moved += bytes.len() as u64;
+        self.ledger.sock_read += bytes.len() as u64;
         if let (Some(conn), Some(ack)) = (self.net.conn, news) {
             self.launch(Packet::Ack { conn, way: Way::Down, ack });
         }
@@ -268,6 +287,7 @@ impl Board {
             net: Net::new(scenario.peers),
             observed: Observed { peer_queues: vec![Queue::default(); scenario.peers], ..Observed::default() },
             moved: 0,
+            ledger: Ledger::default(),
         }
     }
 

@@ -21,6 +21,7 @@ impl Board {
     pub(super) fn launch(&mut self, packet: Packet) {
         let spared = matches!(packet, Packet::Rst { .. } | Packet::Datagram { .. });
         if self.net.swallows(&packet) || !spared && self.dice.percent(self.profile.loss) {
+            self.ledger.packets_lost += 1;
             return;
         }
         let way = match packet {
@@ -64,7 +65,7 @@ impl Board {
 
     pub(super) fn happens(&mut self, due: Due) {
         match due {
-            Due::Arrives(packet) if self.net.swallows(&packet) => {}
+            Due::Arrives(packet) if self.net.swallows(&packet) => self.ledger.packets_lost += 1,
             Due::Arrives(packet) => self.arrives(packet),
             Due::SynAgain { dial, after } => {
                 if self.net.dialing == Some(dial) {

@@ -52,9 +52,9 @@ impl Line {
         }
     }
 
-    /// How long a few bytes take, and how many.
+    /// How long a few bytes take, and how many: the faster the line, the more come at a time.
     pub(crate) fn pace(&self, dice: &mut Dice) -> (u64, usize) {
-        let bytes = dice.between(1, 8);
+        let bytes = dice.between(1, 8.max(self.baud as usize / 14_400));
         ((bytes as u64 * 10_000_000 / self.baud).max(1), bytes)
     }
 
@@ -94,9 +94,12 @@ impl Line {
         if self.plugged { self.capacity - self.to_device.len().min(self.capacity) } else { 0 }
     }
 
-    pub(crate) fn unplug(&mut self) {
+    /// What is in the driver is lost: so many bytes for the bridge, and for the device.
+    pub(crate) fn unplug(&mut self) -> [usize; 2] {
         self.plugged = false;
+        let lost = [self.received.len(), self.to_device.len()];
         self.received.clear();
         self.to_device.clear();
+        lost
     }
 }

@@ -11,6 +11,6 @@ mod peer;
 mod tcp;
 
 pub use bench::{SimWorld, Subject};
-pub use board::{Board, Profile};
+pub use board::{Board, Ledger, Profile};
 pub use dice::Dice;
 pub use net::Broken;

@@ -31,7 +31,11 @@ impl Board {
             DeviceAct::StopsSending => self.line.floods = false,
             DeviceAct::Stalls => self.line.device_reads = false,
             DeviceAct::ReadsAgain => self.line.device_reads = true,
-            DeviceAct::Unplugged => self.line.unplug(),
+            DeviceAct::Unplugged => {
+                for (sum, lost) in self.ledger.unplugged.iter_mut().zip(self.line.unplug()) {
+                    *sum += lost as u64;
+                }
+            }
             DeviceAct::Plugged => self.line.plugged = true,
             DeviceAct::LineError => self.line.framing += 1,
         }

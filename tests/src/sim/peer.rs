@@ -109,10 +109,14 @@ impl Board {
         }
     }
 
-    /// The peer's program has no socket any more.
+    /// The peer's program has no socket any more. First it reads what its TCP has acknowledged.
     pub(super) fn end(&mut self, conn: usize, ending: Ending) {
-        self.observed.connections[conn].end.get_or_insert(ending);
+        let connection = &mut self.observed.connections[conn];
+        connection.end.get_or_insert(ending);
         let state = &mut self.net.conns[conn];
+        if state.tls.is_none() {
+            connection.got.extend(state.up.read(usize::MAX).0);
+        }
         state.peer_has = false;
         let peer = &mut self.net.peers[state.peer];
         if peer.conn == Some(conn) {

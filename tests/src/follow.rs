@@ -1,0 +1,203 @@
+//! Compares what arrives with what was sent while it arrives, and keeps neither: for runs that last.
+//!
+//! [`align`](mod@crate::align) sees more, but needs both whole.
+
+use crate::records::{RECORD, Records};
+
+/// How far back the beginning of a connection is looked for if it holds no whole record: more than a bridge and two
+/// TCP stacks hold.
+const BACK: u64 = 4 * 1024 * 1024;
+
+/// One direction, over all connections. Bytes.
+#[derive(Clone, Debug)]
+pub struct Follow {
+    records: Records,
+    /// The end of the furthest byte that has arrived.
+    pub reached: u64,
+    /// Arrived again.
+    pub duplicated: u64,
+    /// Arrived after what was sent later.
+    pub reordered: u64,
+    /// Belongs nowhere.
+    pub damaged: u64,
+    /// What has not arrived before `reached`, in order.
+    missing: Vec<(u64, u64)>,
+}
+
+/// Where a stream of bytes is: one for each connection.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The next byte is this one, if all goes on.
+    next: Option<u64>,
+    /// What has come since it did not.
+    held: Vec<u8>,
+}
+
+impl Place {
+    /// At the beginning of what was sent.
+    pub const fn start() -> Self {
+        Self { next: Some(0), held: Vec::new() }
+    }
+
+    /// Anywhere: a new connection.
+    pub const fn anywhere() -> Self {
+        Self { next: None, held: Vec::new() }
+    }
+}
+
+impl Follow {
+    /// What was sent is these records, from the first.
+    pub const fn new(records: Records) -> Self {
+        Self { records, reached: 0, duplicated: 0, reordered: 0, damaged: 0, missing: Vec::new() }
+    }
+
+    /// Bytes that have not arrived, of `sent`.
+    pub fn lost(&self, sent: u64) -> u64 {
+        self.holes() + sent.saturating_sub(self.reached)
+    }
+
+    /// These bytes come next.
+    pub fn feed(&mut self, place: &mut Place, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some((&first, others)) = rest.split_first() {
+            match place.next {
+                Some(at) => {
+                    let same = self.common(at, rest);
+                    self.arrive(at, at + same as u64);
+                    rest = &rest[same..];
+                    place.next = rest.is_empty().then_some(at + same as u64);
+                }
+                None => {
+                    place.held.push(first);
+                    rest = others;
+                    self.locate(place);
+                }
+            }
+        }
+    }
+
+    /// Nothing more comes here.
+    pub fn end(&mut self, place: &mut Place) {
+        let held = core::mem::take(&mut place.held);
+        if place.next.take().is_some() || held.is_empty() {
+            return;
+        }
+        // Too short for a record: the nearest place where it fits, and rather new than old.
+        let lowest = self.reached.saturating_sub(BACK);
+        match (lowest..=self.reached).rev().find(|&at| self.common(at, &held) == held.len()) {
+            Some(at) => self.arrive(at, at + held.len() as u64),
+            None => self.damaged += held.len() as u64,
+        }
+    }
+
+    /// A whole record says where it is, and where what came just before it belongs.
+    fn locate(&mut self, place: &mut Place) {
+        let Some(before) = place.held.len().checked_sub(RECORD) else { return };
+        if let Some(number) = self.records.number(&place.held[before..]) {
+            let at = u64::from(number) * RECORD as u64;
+            let tail = self.tail(at, &place.held[..before]);
+            self.damaged += (before - tail) as u64;
+            self.arrive(at - tail as u64, at + RECORD as u64);
+            place.next = Some(at + RECORD as u64);
+            place.held.clear();
+        } else if place.held.len() >= 2 * RECORD {
+            self.damaged += 1;
+            place.held.remove(0);
+        }
+    }
+
+    /// How many bytes at the end of `bytes` are what was sent just before `at`.
+    fn tail(&self, at: u64, bytes: &[u8]) -> usize {
+        let most = bytes.len().min(RECORD).min(usize::try_from(at).unwrap_or(usize::MAX));
+        let fits = |&len: &usize| self.common(at - len as u64, &bytes[bytes.len() - len..]) == len;
+        (1..=most).rev().find(fits).unwrap_or(0)
+    }
+
+    /// How many of `bytes` are what was sent from `at` on.
+    fn common(&self, at: u64, bytes: &[u8]) -> usize {
+        let (mut same, mut number) = (0, at / RECORD as u64);
+        let mut skip = (at % RECORD as u64) as usize;
+        while same < bytes.len() {
+            let record = self.records.at(number as u32);
+            let rest = &bytes[same..];
+            let here = record[skip..].iter().zip(rest).take_while(|(a, b)| a == b).count();
+            same += here;
+            if here < RECORD - skip {
+                break;
+            }
+            (number, skip) = (number + 1, 0);
+        }
+        same
+    }
+
+    fn holes(&self) -> u64 {
+        self.missing.iter().map(|(from, to)| to - from).sum()
+    }
+
+    /// Bytes `from..to` of what was sent are there.
+    fn arrive(&mut self, from: u64, to: u64) {
+        if from > self.reached {
+            self.missing.push((self.reached, from));
+        }
+        let old = to.min(self.reached);
+        if from < old {
+            let before = self.holes();
+            let cut = |&(start, end): &(u64, u64)| [(start, end.min(from)), (start.max(old), end)];
+            self.missing = self.missing.iter().flat_map(cut).filter(|(a, b)| a < b).collect();
+            let late = before - self.holes();
+            self.reordered += late;
+            self.duplicated += old - from - late;
+        }
+        self.reached = self.reached.max(to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of `streams`, one connection after another: lost, duplicated, reordered, damaged.
+    fn follow(sent: &[u8], streams: &[&[u8]]) -> [u64; 4] {
+        // In pieces of every size, the result is the same.
+        let results: Vec<_> = [1, 7, 1000]
+            .map(|piece| {
+                let mut follow = Follow::new(Records::up());
+                for stream in streams {
+                    let mut place = Place::anywhere();
+                    stream.chunks(piece).for_each(|bytes| follow.feed(&mut place, bytes));
+                    follow.end(&mut place);
+                }
+                [follow.lost(sent.len() as u64), follow.duplicated, follow.reordered, follow.damaged]
+            })
+            .into();
+        assert!(results.iter().all(|result| *result == results[0]), "{results:?}");
+        results[0]
+    }
+
+    #[test]
+    fn whole_streams_are_whole_wherever_they_are_cut() {
+        let sent = Records::up().take(1024);
+        assert_eq!(follow(&sent, &[&sent]), [0; 4]);
+        for cut in 300..340 {
+            assert_eq!(follow(&sent, &[&sent[..cut], &sent[cut..]]), [0; 4], "cut at {cut}");
+            let short = [&sent[..cut], &sent[cut..cut + 3], &sent[cut + 3..]];
+            assert_eq!(follow(&sent, &short), [0; 4], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn each_fault_is_told_from_the_others() {
+        let sent = Records::up().take(1024);
+        assert_eq!(follow(&sent, &[&sent[..1000]]), [24, 0, 0, 0]);
+        assert_eq!(follow(&sent, &[&sent[..500], &sent[430..]]), [0, 70, 0, 0]);
+        assert_eq!(follow(&sent, &[&sent[..500], &sent[530..]]), [30, 0, 0, 0]);
+        assert_eq!(follow(&sent, &[&[&sent[..500], &sent[530..]].concat()]), [30, 0, 0, 0]);
+        assert_eq!(follow(&sent, &[&[&sent[..160], &sent[320..]].concat()]), [160, 0, 0, 0]);
+        let zeros = [&sent[..256], &[0; 100], &sent[256..]].concat();
+        assert_eq!(follow(&sent, &[&zeros]), [0, 0, 0, 100]);
+        let swapped = [&sent[..256], &sent[512..768], &sent[256..512], &sent[768..]].concat();
+        assert_eq!(follow(&sent, &[&swapped]), [0, 0, 256, 0]);
+        let again = [&sent[..256], &sent[128..]].concat();
+        assert_eq!(follow(&sent, &[&again]), [0, 128, 0, 0]);
+    }
+}

@@ -1,0 +1,54 @@
+//! Who talks: numbered records at a pace.
+
+use std::io;
+use std::time::Instant;
+
+use crate::records::{RECORD, Records};
+
+/// Talks like a line of so many bytes a second, and pauses while nobody takes what it says.
+#[derive(Debug)]
+pub struct Source {
+    records: Records,
+    rate: u64,
+    /// Whether it goes on talking.
+    pub talks: bool,
+    /// Bytes that have been taken.
+    pub sent: u64,
+    /// Up to when it has talked; none before the first time.
+    since: Option<Instant>,
+    /// What of the record at hand has not been taken.
+    rest: Vec<u8>,
+}
+
+impl Source {
+    pub(super) const fn new(records: Records, rate: u64) -> Self {
+        Self { records, rate, talks: true, sent: 0, since: None, rest: Vec::new() }
+    }
+
+    /// Says what is due at `now`, as far as `write` takes it.
+    pub(super) fn say(
+        &mut self,
+        now: Instant,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let elapsed = now.duration_since(*self.since.get_or_insert(now));
+        // What nobody took in time is not made up for.
+        let due = (elapsed.as_micros() as u64 * self.rate / 1_000_000).min(self.rate / 4);
+        if self.talks && due >= RECORD as u64 {
+            self.since = Some(now);
+            let room = (self.rate as usize / 4).saturating_sub(self.rest.len());
+            self.rest.extend(self.records.take((due as usize).min(room)));
+        }
+        while !self.rest.is_empty() {
+            match write(&self.rest) {
+                Ok(n) => {
+                    self.rest.drain(..n);
+                    self.sent += n as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
