@@ -149,8 +149,9 @@ impl Page {
                 self.complaints.push(format!("console: {}", params["args"]));
             }
             "Log.entryAdded" if params["entry"]["level"] == "error" => {
-                let entry = &params["entry"];
-                self.complaints.push(format!("{}: {} ({})", entry["source"], entry["text"], entry["url"]));
+                let [source, text, url] =
+                    ["source", "text", "url"].map(|name| params["entry"][name].as_str().unwrap_or_default());
+                self.complaints.push(format!("{source}: {text} ({url})"));
             }
             "Network.requestWillBeSent" => {
                 self.requests.extend(params["request"]["url"].as_str().map(str::to_owned));

@@ -1,13 +1,14 @@
 //! Relays between a page and servers, as processes: `uartbridge serve`, and websockify as it comes.
 
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
 
-/// How long a relay may take to come up, on a machine that others are using.
-const START: Duration = Duration::from_secs(30);
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::program::live::await_listener;
 
 /// `uartbridge serve`, which brings the page and its relay.
 #[derive(Debug)]
@@ -30,12 +31,28 @@ impl Serve {
         Ok(Self { program: program.to_owned(), port, token, child, _said: said })
     }
 
+    /// Another one, of the same program.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn another(&self, port: u16) -> Result<Self, String> {
+        Self::start(&self.program, port)
+    }
+
     /// Ends it at once, as a power cut would.
     ///
     /// # Errors
     /// It has ended already.
     pub fn kill(&mut self) -> Result<(), String> {
         self.child.kill().and_then(|()| self.child.wait().map(drop)).map_err(|error| error.to_string())
+    }
+
+    /// It does nothing any more until it is killed.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub fn freeze(&self) -> Result<(), String> {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).map_err(|error| error.to_string())
     }
 
     /// Starts it again after [`Self::kill`], with the token that its pages know.
@@ -67,12 +84,17 @@ impl Drop for Serve {
     fn drop(&mut self) {
         // Ended already, or ended now.
         let _ = self.kill();
+        let _ = std::fs::remove_file(token(self.port));
     }
 }
 
+/// The same after each start, so that pages find their relay again.
+fn token(port: u16) -> PathBuf {
+    std::env::temp_dir().join(format!("uartbridge-token-{}-{port}", std::process::id()))
+}
+
 fn serve(program: &Path, port: u16) -> Result<(Child, String, BufReader<ChildStdout>), String> {
-    // The same after each start, so that pages find their relay again.
-    let file = std::env::temp_dir().join(format!("uartbridge-token-{}-{port}", std::process::id()));
+    let file = token(port);
     let mut command = Command::new(program);
     command.arg("serve").arg(format!("--listen=127.0.0.1:{port}")).arg("--allow=*:*");
     command.arg("--token-file").arg(&file).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -93,6 +115,7 @@ fn serve(program: &Path, port: u16) -> Result<(Child, String, BufReader<ChildStd
 #[derive(Debug)]
 pub struct Websockify {
     port: u16,
+    target: SocketAddr,
     child: Child,
 }
 
@@ -102,20 +125,39 @@ impl Websockify {
     /// # Errors
     /// It does not come up.
     pub fn start(port: u16, target: SocketAddr) -> Result<Self, String> {
-        let mut command = Command::new("websockify");
-        command.arg(format!("127.0.0.1:{port}")).arg(target.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().map_err(|error| format!("websockify: {error}"))?;
-        let relay = Self { port, child };
-        // It never says that it listens.
-        let limit = Instant::now() + START;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            if Instant::now() > limit {
-                return Err("websockify has not come up".into());
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        Ok(Self { port, target, child: websockify(port, target)? })
+    }
+
+    /// Ends it at once, with the processes that its connections are.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub fn kill(&mut self) -> Result<(), String> {
+        // Once it is reaped, its number may be another's.
+        if let Ok(Some(status)) = self.child.try_wait() {
+            return Err(format!("websockify has ended by itself: {status}"));
         }
-        Ok(relay)
+        kill_process_group(Pid::from_child(&self.child), Signal::KILL)
+            .map_err(Into::into)
+            .and_then(|()| self.child.wait().map(drop))
+            .map_err(|error| format!("websockify: {error}"))
+    }
+
+    /// It does nothing any more until it is killed.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub fn freeze(&self) -> Result<(), String> {
+        kill_process_group(Pid::from_child(&self.child), Signal::STOP).map_err(|error| error.to_string())
+    }
+
+    /// Starts it again after [`Self::kill`].
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn again(&mut self) -> Result<(), String> {
+        self.child = websockify(self.port, self.target)?;
+        Ok(())
     }
 
     /// The address of the relay.
@@ -130,8 +172,21 @@ impl Websockify {
 
 impl Drop for Websockify {
     fn drop(&mut self) {
-        // Connections are processes of their own, which end with them.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Ended already, or ended now.
+        let _ = self.kill();
+    }
+}
+
+fn websockify(port: u16, target: SocketAddr) -> Result<Child, String> {
+    let mut command = Command::new("websockify");
+    command.arg(format!("127.0.0.1:{port}")).arg(target.to_string()).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|error| format!("websockify: {error}"))?;
+    match await_listener((Ipv4Addr::LOCALHOST, port).into()) {
+        Ok(()) => Ok(child),
+        Err(error) => {
+            let _ = child.kill();
+            Err(format!("websockify: {error}"))
+        }
     }
 }

@@ -1,50 +1,32 @@
 //! A world with a bridge in a page: the device on an adapter that Chromium opens, real peers behind a relay.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::adapter::{Adapter, port};
 use super::chromium::Chromium;
+use super::manners::Relay;
 use super::page::Page;
 use super::relay::{Serve, Websockify};
-use super::settings::{camel, config};
-use crate::program::live::{self, Interest, LOOK, Live};
-use crate::program::peers::Peers;
-use crate::program::{Place, next_world, place};
-use crate::scenario::{Scenario, Transport};
-use crate::tls::{Calendar, Credentials};
+use super::settings::camel;
+use super::setup::{Beyond, Setup};
+use super::tap::{Capture, Tap};
+use crate::program::live::{self, Interest, Live};
+use crate::scenario::Scenario;
 use crate::world::{Act, Observed, Queue, World};
 
 /// How much of what the bridge said is shown when a scenario fails.
 const HISTORY: usize = 16;
-/// The first port of relays that are a scenario's own.
-const RELAYS: u16 = 9000;
-
-/// Which relay stands between the page and the peers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Through {
-    /// The program's own, which knows what a peer has acknowledged.
-    Serve,
-    /// websockify.
-    Websockify,
-}
 
 /// A real world with a bridge in a page in it.
 #[derive(Debug)]
 pub struct BrowserWorld {
     started: Instant,
     adapter: Adapter,
-    peers: Peers,
-    places: Vec<Place>,
+    beyond: Beyond,
     page: Page,
-    /// The arguments of the bridge, but for its port.
-    options: Value,
-    /// One a peer, or none.
-    relays: Vec<Websockify>,
     /// What the bridge says of its state.
     state: State,
     observed: Observed,
@@ -59,58 +41,20 @@ struct State {
 }
 
 impl BrowserWorld {
-    /// An adapter, listening peers, and a page of `serve` that has chosen its port and loaded the bridge.
+    /// An adapter, listening peers, and a page that has chosen its port and loaded the bridge.
     ///
     /// # Errors
     /// What the system or the browser refuses.
-    pub fn new(
-        scenario: &Scenario,
-        chromium: &Chromium,
-        serve: &Serve,
-        through: Through,
-    ) -> Result<Self, String> {
-        if scenario.transport != Transport::Tcp {
-            return Err("a page cannot listen, and speaks no UDP".into());
-        }
-        let nth = next_world();
-        let places: Vec<_> = (0..scenario.peers).map(|index| place(scenario, index, nth)).collect();
-        let host = places.first().map_or_else(String::new, |place| place.host.clone());
-        let credentials = |tls| Credentials::new(tls, &host, false, Calendar::Real).map(Arc::new);
-        let credentials = scenario.tls.as_ref().map(credentials).transpose()?;
-        let peers =
-            Peers::new(scenario.transport, places.iter().map(|place| place.at), credentials.as_ref())?;
-        let relays = match through {
-            Through::Serve => Vec::new(),
-            Through::Websockify => places.iter().map(relay).collect::<Result<_, _>>()?,
-        };
-        let tls = credentials.as_ref().map(|credentials| credentials.for_a_page());
-        let told = |(index, place): (usize, &Place)| {
-            let mut peer = match relays.get(index) {
-                Some(relay) => json!({ "relay": relay.relay(), "protocol": "binary" }),
-                None => json!({ "relay": serve.relay(), "target": place.target() }),
-            };
-            if let Some(tls) = &tls {
-                peer["tls"] = tls.clone();
-            }
-            peer
-        };
-        let options = json!({
-            "line": { "baudRate": scenario.world.baud },
-            "peers": places.iter().enumerate().map(told).collect::<Vec<_>>(),
-            "config": config(scenario)?,
-            "trace": { "bytes": true },
-        });
+    pub fn new(scenario: &Scenario, setup: &Setup<'_>) -> Result<Self, String> {
+        let beyond = Beyond::new(scenario, setup)?;
         let adapter = Adapter::take().map_err(|error| format!("a serial adapter: {error}"))?;
-        let page = prepared(chromium, serve, &adapter)?;
+        let page = prepared(setup.chromium, setup.serve, &adapter)?;
         let queues = vec![Queue::default(); scenario.peers];
         Ok(Self {
             started: Instant::now(),
             adapter,
-            peers,
-            places,
+            beyond,
             page,
-            options,
-            relays,
             state: State::default(),
             observed: Observed { peer_queues: queues, ..Observed::default() },
         })
@@ -121,44 +65,30 @@ impl BrowserWorld {
         &mut self.page
     }
 
+    /// The relays of this world alone.
+    pub fn websockify(&mut self) -> &mut [Websockify] {
+        &mut self.beyond.relays
+    }
+
+    /// What has passed between relay and server, of each server; nothing unless that is tapped.
+    pub fn captures(&self) -> Vec<Capture> {
+        self.beyond.taps.iter().map(Tap::capture).collect()
+    }
+
+    /// Certificate and key of the bridge, in PEM, if it has some.
+    pub fn identity(&self) -> Option<[&str; 2]> {
+        let tls = &self.beyond.options["peers"][0]["tls"];
+        Some([tls["cert"].as_str()?, tls["key"].as_str()?])
+    }
+
     /// What must never happen in a page and has happened in this one: it asked for something beyond its origin and its
-    /// relay, or something was said in its console. That a relay cannot be reached is said there by the browser itself.
+    /// relay, or something was said in its console.
     ///
     /// # Errors
     /// The first such thing.
-    pub fn is_innocent(&mut self) -> Result<(), String> {
+    pub fn is_innocent(&mut self, relay: Relay) -> Result<(), String> {
         self.page.look()?;
-        innocent(&self.page)
-    }
-
-    /// The peer that the bridge's words are about.
-    fn named(&self, words: &str) -> Option<usize> {
-        let own = |index: usize| {
-            let place = &self.places[index];
-            words.contains(&place.target())
-                || self.relays.get(index).is_some_and(|relay| words.contains(&relay.host()))
-        };
-        (0..self.places.len()).find(|&index| own(index))
-    }
-}
-
-/// What must never happen in a page and has happened in `page`.
-pub(super) fn innocent(page: &Page) -> Result<(), String> {
-    // The first of a page without a page's head is that its icon is not where icons once were.
-    let harmless = |complaint: &&String| {
-        ["WebSocket connection to", "/favicon.ico"].iter().any(|known| complaint.contains(known))
-    };
-    if let Some(complaint) = page.complaints().iter().find(|complaint| !harmless(complaint)) {
-        return Err(format!("in the page's console: {complaint}"));
-    }
-    let allowed = |url: &&String| {
-        ["http://127.0.0.1:", "ws://127.0.0.1:", "about:", "data:", "blob:"]
-            .iter()
-            .any(|start| url.starts_with(start))
-    };
-    match page.requests().iter().find(|url| !allowed(url)) {
-        Some(url) => Err(format!("the page asked for {url}")),
-        None => Ok(()),
+        self.beyond.manners.kept(&self.page, relay)
     }
 }
 
@@ -194,11 +124,6 @@ const START: &str = r#"(options) => {
     );
 }"#;
 
-fn relay(place: &Place) -> Result<Websockify, String> {
-    static NEXT: AtomicU16 = AtomicU16::new(RELAYS);
-    Websockify::start(NEXT.fetch_add(1, Ordering::Relaxed), place.at)
-}
-
 impl State {
     fn hear(&mut self, report: &str, observed: &mut Observed) -> Result<(), String> {
         let event: Value = serde_json::from_str(report).map_err(|error| format!("{report}: {error}"))?;
@@ -227,7 +152,7 @@ impl State {
 impl Live for BrowserWorld {
     fn interests(&self) -> Vec<Interest<'_>> {
         let mut interests = self.adapter.interests();
-        interests.extend(self.peers.interests());
+        interests.extend(self.beyond.peers.interests());
         interests.push((self.page.descriptor(), PollFlags::IN));
         interests
     }
@@ -236,13 +161,13 @@ impl Live for BrowserWorld {
         let observed = &mut self.observed;
         observed.now = self.started.elapsed();
         self.adapter.turn(observed).map_err(|error| format!("the UART: {error}"))?;
-        self.peers.turn(observed)?;
+        self.beyond.peers.turn(observed)?;
         self.page.look()?;
         for report in self.page.reports() {
             self.state.hear(&report, observed)?;
         }
-        let named = self.state.open.as_ref().and_then(|words| self.named(words));
-        self.observed.connected = named.filter(|&index| self.peers.may_be_connected(index));
+        let named = self.state.open.as_ref().and_then(|words| self.beyond.named(words));
+        self.observed.connected = named.filter(|&index| self.beyond.peers.may_be_connected(index));
         Ok(())
     }
 
@@ -253,7 +178,7 @@ impl Live for BrowserWorld {
 
 impl World for BrowserWorld {
     fn start(&mut self) -> Result<(), String> {
-        self.page.evaluate(&format!("({START})({})", self.options)).map(drop)?;
+        self.page.evaluate(&format!("({START})({})", self.beyond.options)).map(drop)?;
         self.look()
     }
 
@@ -262,8 +187,8 @@ impl World for BrowserWorld {
             Act::Device(act) => {
                 self.adapter.act(act, &mut self.observed).map_err(|error| error.to_string())?;
             }
-            Act::Peer(peer, act) => self.peers.act(*peer, act, &mut self.observed)?,
-            Act::Network(act) => self.peers.network(*act)?,
+            Act::Peer(peer, act) => self.beyond.peers.act(*peer, act, &mut self.observed)?,
+            Act::Network(act) => self.beyond.peers.network(*act)?,
             Act::Stop => self.page.evaluate("bridge.stop()").map(drop)?,
             Act::Hang => return Err("a page's loop is the browser's".into()),
             Act::ClockBack(_) => return Err("the page's clock is monotonic".into()),
@@ -280,12 +205,9 @@ impl World for BrowserWorld {
     }
 
     fn stat(&mut self, name: &str) -> Result<u64, String> {
-        self.pump(Duration::ZERO.min(LOOK))?;
-        let stats = self.page.evaluate("(() => { const stats = {}; for (const name in bridge.stats()) stats[name] = Number(bridge.stats()[name]); return stats; })()")?;
-        stats[camel(name)]
-            .as_f64()
-            .map(|found| found as u64)
-            .ok_or_else(|| format!("there is no counter `{name}` in {stats}"))
+        self.look()?;
+        let stats = self.page.evaluate("bridge.stats()")?;
+        stats[camel(name)].as_u64().ok_or_else(|| format!("there is no counter `{name}` in {stats}"))
     }
 
     fn patience(&self, within: Duration) -> Duration {

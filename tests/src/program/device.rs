@@ -104,7 +104,12 @@ impl Device {
             DeviceAct::StopsSending => self.floods = false,
             DeviceAct::Stalls => self.reads = false,
             DeviceAct::ReadsAgain => self.reads = true,
-            DeviceAct::Unplugged | DeviceAct::Plugged => self.line.plug(*act == DeviceAct::Plugged)?,
+            DeviceAct::Unplugged => {
+                // What has come to the device before is with the device.
+                self.turn(observed)?;
+                self.line.plug(false)?;
+            }
+            DeviceAct::Plugged => self.line.plug(true)?,
             DeviceAct::LineError => return Err(io::Error::other("this line has no errors")),
         }
         Ok(())
@@ -172,7 +177,7 @@ impl Line {
 }
 
 /// Writes at most `may` bytes; how many it was.
-fn write(line: BorrowedFd<'_>, queue: &mut VecDeque<u8>, may: usize) -> io::Result<usize> {
+pub(super) fn write(line: BorrowedFd<'_>, queue: &mut VecDeque<u8>, may: usize) -> io::Result<usize> {
     let mut written = 0;
     while !queue.is_empty() && written < may {
         let front = queue.as_slices().0;
@@ -188,7 +193,7 @@ fn write(line: BorrowedFd<'_>, queue: &mut VecDeque<u8>, may: usize) -> io::Resu
     Ok(written)
 }
 
-fn read(line: BorrowedFd<'_>, got: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn read(line: BorrowedFd<'_>, got: &mut Vec<u8>) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {
         match rustix::io::read(line, &mut buffer) {

@@ -1,5 +1,6 @@
 //! A world in which real time passes: one thread, one `poll(2)`, and every wait is for an event.
 
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use crate::world::Observed;
 
 /// The longest wait between two looks at the clock.
 pub(crate) const LOOK: Duration = Duration::from_millis(250);
+/// How long another program may take to come up, on a machine that others are using.
+const START: Duration = Duration::from_secs(30);
 
 /// A descriptor, and what to wait for on it.
 pub(crate) type Interest<'a> = (BorrowedFd<'a>, PollFlags);
@@ -51,6 +54,18 @@ pub(crate) trait Live {
             self.pump(left.min(LOOK))?;
         }
     }
+}
+
+/// Waits until a program that never says so listens at `at`, by connecting to it.
+pub(crate) fn await_listener(at: SocketAddr) -> Result<(), String> {
+    let limit = Instant::now() + START;
+    while let Err(error) = TcpStream::connect(at) {
+        if Instant::now() > limit {
+            return Err(format!("it does not listen at {at} after {START:?}: {error}"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 /// Somebody else may be using this machine.

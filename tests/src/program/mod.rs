@@ -3,6 +3,7 @@
 pub(crate) mod device;
 pub(crate) mod live;
 pub(crate) mod open;
+pub(crate) mod openssl;
 pub(crate) mod peer;
 pub(crate) mod peers;
 mod process;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::live::Interest;
+use super::openssl::OpensslPeer;
 use super::peer::TcpPeer;
 use super::udp::UdpPeer;
 use crate::scenario::{NetworkAct, Payload, PeerAct, Transport};
@@ -16,6 +17,8 @@ use crate::world::Observed;
 pub(crate) enum Peers {
     Tcp(Vec<TcpPeer>),
     Udp(Vec<UdpPeer>),
+    /// The one there is.
+    Openssl(Box<OpensslPeer>),
 }
 
 impl Peers {
@@ -45,6 +48,7 @@ impl Peers {
         match self {
             Self::Tcp(peers) => peers.iter().flat_map(TcpPeer::interests).collect(),
             Self::Udp(peers) => peers.iter().map(UdpPeer::interest).collect(),
+            Self::Openssl(peer) => peer.interests(),
         }
     }
 
@@ -52,6 +56,7 @@ impl Peers {
         let turned = match self {
             Self::Tcp(peers) => peers.iter_mut().try_for_each(|peer| peer.turn(observed)),
             Self::Udp(peers) => peers.iter_mut().try_for_each(|peer| peer.turn(observed)),
+            Self::Openssl(peer) => peer.turn(observed),
         };
         turned.map_err(|error| format!("a peer: {error}"))
     }
@@ -59,6 +64,7 @@ impl Peers {
     pub(crate) fn act(&mut self, index: usize, act: &PeerAct, observed: &mut Observed) -> Result<(), String> {
         match self {
             Self::Tcp(peers) => peers[index].act(act, observed).map_err(|error| error.to_string()),
+            Self::Openssl(peer) => peer.act(act, observed),
             Self::Udp(peers) => match act {
                 PeerAct::Sends(Payload::Bytes(bytes)) => {
                     peers[index].send(bytes, observed).map_err(|error| error.to_string())
@@ -85,7 +91,7 @@ impl Peers {
     pub(crate) fn may_be_connected(&self, index: usize) -> bool {
         match self {
             Self::Tcp(peers) => peers.get(index).is_some_and(TcpPeer::has_connection),
-            Self::Udp(_) => true,
+            Self::Udp(_) | Self::Openssl(_) => true,
         }
     }
 
@@ -103,7 +109,9 @@ impl Peers {
                 .iter_mut()
                 .try_for_each(|peer| peer.black_hole(black_hole))
                 .map_err(|error| error.to_string()),
-            Self::Udp(_) => Err("this driver has no faults for UDP".into()),
+            Self::Udp(_) | Self::Openssl(_) => {
+                Err("this driver has faults for TCP peers of its own alone".into())
+            }
         }
     }
 }

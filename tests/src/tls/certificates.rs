@@ -39,7 +39,17 @@ impl Authority {
     }
 }
 
+/// PKCS #8 around an Ed25519 key, up to the key's 32 bytes (RFC 8410, section 7).
+const PKCS8: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+
 impl Certificate {
+    /// The private key without the public one beside it (RFC 5958), which OpenSSL 3.0 does not take; in DER.
+    pub(super) fn bare_key(&self) -> Vec<u8> {
+        let both = self.key.serialize_der();
+        let key = both.get(PKCS8.len()..PKCS8.len() + 32).unwrap_or_default();
+        [&PKCS8, key].concat()
+    }
+
     pub(super) fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(self.key.serialize_der().into())
     }

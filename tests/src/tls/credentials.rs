@@ -1,7 +1,7 @@
 //! Who shows what to whom, and whom they trust.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Credentials {
     authority: String,
     /// The bridge's certificate and key.
     identity: Option<(String, String)>,
+    /// The server's certificate, and its key in DER.
+    server: (String, Vec<u8>),
     mutual: bool,
     trust: Trust,
     pin: Pin,
@@ -109,6 +111,7 @@ impl Credentials {
             host: host.to_owned(),
             authority: ours.pem,
             identity,
+            server: (server.pem.clone(), server.bare_key()),
             mutual: tls.mutual,
             trust: tls.trust,
             pin: pin(&server),
@@ -157,9 +160,7 @@ impl Credentials {
     pub fn query(&self, folder: &Path) -> Result<String, String> {
         let write = |name: &str, text: &str| -> Result<PathBuf, String> {
             let path = folder.join(name);
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-            file.and_then(|mut file| file.write_all(text.as_bytes()))
-                .map_err(|error| format!("{}: {error}", path.display()))?;
+            write(&path, text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))?;
             Ok(path)
         };
         let (ca, pin) = self.shown();
@@ -192,6 +193,19 @@ impl Credentials {
             settings["key"] = key.as_str().into();
         }
         settings
+    }
+
+    /// The files of a server that is OpenSSL's: `server.pem` and `server.der`, its key, and `ca.pem`, whom clients must be from.
+    pub(crate) fn for_openssl(&self, folder: &Path) -> io::Result<()> {
+        let (certificate, key) = &self.server;
+        write(&folder.join("server.pem"), certificate.as_bytes())?;
+        write(&folder.join("server.der"), key)?;
+        write(&folder.join("ca.pem"), self.authority.as_bytes())
+    }
+
+    /// Whether servers ask for a certificate.
+    pub(crate) const fn are_mutual(&self) -> bool {
+        self.mutual
     }
 
     /// Whether the bridge is told the authority, and the pin.
@@ -232,6 +246,11 @@ impl Credentials {
             Trust::AnotherPin | Trust::AuthorityAndAnotherPin => Pin(self.pin.0.map(|byte| !byte)),
         }
     }
+}
+
+/// A new file, for its owner alone.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
 }
 
 /// A server that, if it asks for certificates, wants those of `clients`.
@@ -289,12 +308,15 @@ fn versions(tls: &Tls) -> Vec<&'static SupportedProtocolVersion> {
 /// The SHA-256 of the certificate's public key.
 fn pin(certificate: &Certificate) -> Pin {
     use rcgen::PublicKeyData;
+    Pin(sha256(&certificate.key.subject_public_key_info()))
+}
+
+/// The SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-    let sha256 = suite.tls13().map(|suite| suite.common.hash_provider);
-    let key = certificate.key.subject_public_key_info();
-    let mut pin = [0; 32];
-    if let Some(hash) = sha256 {
-        pin.copy_from_slice(hash.hash(&key).as_ref());
+    let mut digest = [0; 32];
+    if let Some(suite) = suite.tls13() {
+        digest.copy_from_slice(suite.common.hash_provider.hash(bytes).as_ref());
     }
-    Pin(pin)
+    digest
 }

@@ -6,5 +6,5 @@ mod credentials;
 mod faulty;
 mod peer;
 
-pub use credentials::{Calendar, Credentials};
+pub use credentials::{Calendar, Credentials, sha256};
 pub(crate) use peer::{PeerTls, TlsEnd};

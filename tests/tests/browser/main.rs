@@ -1,13 +1,17 @@
 //! Tests in Chromium, all in one browser, in a place of its own.
 
+mod exact;
+mod outages;
 mod page;
 mod scenarios;
+mod sealed;
 mod serial;
 mod traces;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use uartbridge_tests::browser::space::{self, Space};
@@ -26,6 +30,8 @@ const FILES: u16 = 8000;
 const MODULES: u16 = 8002;
 /// Where the program's page and relay are.
 const SERVE: u16 = 8001;
+/// The same of tests that stop it; up to the end of [`space::ORIGINS`].
+const OWN_SERVES: u16 = 8032;
 
 fn main() -> ExitCode {
     let Some(browser) = std::env::var_os(BROWSER).map(PathBuf::from) else {
@@ -74,6 +80,9 @@ fn run(browser: &Path, folder: &Path) -> Result<bool, String> {
     let mut trials = serial::trials(&place);
     trials.extend(page::trials(&place));
     trials.extend(traces::trials(&place));
+    trials.extend(sealed::trials(&place));
+    trials.extend(exact::trials(&place));
+    trials.extend(outages::trials(&place));
     trials.extend(scenarios::trials(&place)?);
     Ok(!libtest_mimic::run(&arguments, trials).has_failed())
 }
@@ -102,6 +111,12 @@ impl core::ops::Deref for Place {
 }
 
 impl Place {
+    /// The program's page and relay, for a test alone.
+    pub(crate) fn own_serve(&self) -> Result<Serve, String> {
+        static NEXT: AtomicU16 = AtomicU16::new(OWN_SERVES);
+        self.serve.another(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// A test in this place.
     pub(crate) fn trial(&self, name: &str, test: fn(&Self) -> Result<(), Failed>) -> Trial {
         let place = self.clone();

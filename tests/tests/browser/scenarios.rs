@@ -1,7 +1,7 @@
 //! The scenarios, with a bridge in a page: through the program's own relay, and through websockify.
 
 use libtest_mimic::{Failed, Trial};
-use uartbridge_tests::browser::{BrowserWorld, Through};
+use uartbridge_tests::browser::{BrowserWorld, Relay, Setup, Through};
 use uartbridge_tests::scenario::Scenario;
 use uartbridge_tests::{Driver, Library, run};
 
@@ -33,7 +33,7 @@ pub(crate) fn trials(place: &Place) -> Result<Vec<Trial>, String> {
 }
 
 fn on_browser(place: &Place, scenario: &Scenario, through: Through) -> Result<(), Failed> {
-    let mut world = BrowserWorld::new(scenario, &place.chromium, &place.serve, through)?;
+    let mut world = BrowserWorld::new(scenario, &Setup::new(&place.chromium, &place.serve, through))?;
     run(scenario, &mut world).map_err(|failure| failure.to_string())?;
-    Ok(world.is_innocent()?)
+    Ok(world.is_innocent(Relay::Stays)?)
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use uartbridge_tests::browser::{BrowserWorld, Through};
+use uartbridge_tests::browser::{BrowserWorld, Setup, Through};
 use uartbridge_tests::program::build;
 use uartbridge_tests::{Library, run};
 
@@ -54,7 +54,7 @@ fn saves(place: &Place) -> Result<(), Failed> {
 fn scenario(place: &Place, name: &str) -> Result<String, Failed> {
     let library = Library::load()?;
     let scenario = library.scenarios.iter().find(|scenario| scenario.name == name).ok_or("it has gone")?;
-    let mut world = BrowserWorld::new(scenario, &place.chromium, &place.serve, Through::Serve)?;
+    let mut world = BrowserWorld::new(scenario, &Setup::new(&place.chromium, &place.serve, Through::Serve))?;
     run(scenario, &mut world).map_err(|failure| failure.to_string())?;
     replay(&world.page().evaluate("Array.from(bridge.trace())")?)
 }
