@@ -17,7 +17,7 @@ use super::{GREETING, OUTAGE, say};
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long the device waits for the echo of its last line.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The same for what pages have it say: whoever uses the port from another terminal wants to read, too.
+/// How long it waits for the next byte of what pages have it say: whoever uses the port from another terminal wants to read, too.
 const BRIEF: Duration = Duration::from_secs(2);
 
 /// A device on the demo's serial port.
@@ -98,8 +98,8 @@ impl Device {
     }
 
     /// Listens, and says what it is told to, until `until`; or until `enough` bytes have come back beside greetings and what
-    /// it was told to say.
-    async fn live(&mut self, until: Instant, enough: Option<usize>) -> io::Result<()> {
+    /// it was told to say, for which it waits longer while bytes move.
+    async fn live(&mut self, mut until: Instant, enough: Option<usize>) -> io::Result<()> {
         while !enough.is_some_and(|enough| self.saying.is_empty() && self.has_back(enough + self.ordered)) {
             let saying = self.saying.clone();
             let orders = &mut self.orders;
@@ -113,7 +113,12 @@ impl Device {
             tokio::select! {
                 order = next, if saying.is_empty() => self.take(order),
                 moved = timeout_at(until, step) => match moved {
-                    Ok(written) => drop(self.saying.split_to(written?)),
+                    Ok(written) => {
+                        drop(self.saying.split_to(written?));
+                        if enough.is_some() {
+                            until = until.max(Instant::now() + BRIEF);
+                        }
+                    }
                     Err(_) => break,
                 },
             }
