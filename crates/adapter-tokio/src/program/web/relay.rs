@@ -3,6 +3,7 @@
 //! What goes over the WebSocket is described in `docs/relay.md`.
 
 mod alarm;
+mod line;
 mod session;
 mod stream;
 mod words;
@@ -19,7 +20,6 @@ use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, Response, StatusCode};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -32,7 +32,8 @@ use super::files::text;
 use super::socket::{Gone, Socket};
 use super::{Client, MAX_MESSAGE, Shared, query, stopped};
 use alarm::Alarm;
-use session::{Alarms, Ending, Session};
+use line::{Line, Sums, tcp};
+use session::{Ending, Session};
 use stream::Streams;
 use words::{Reason, ToPage, Why};
 
@@ -134,12 +135,12 @@ async fn carry(shared: &Shared, mut page: Socket, words: bool, client: Client, t
         () = stopped(&mut stop) => Err(Undone::Why(Why::new(Reason::Failed, "the relay is stopping"))),
     };
     let connected = dialled.and_then(|(sock, peer)| {
-        let page = if words { None } else { Some(Alarm::of(&socket)).transpose()? };
-        Ok((Alarms { peer: Alarm::of(tcp(&sock)?)?, page }, sock, peer))
+        let alarm = if words { None } else { Some(Alarm::of(&socket)?) };
+        Ok((Alarm::of(tcp(&sock)?)?, alarm, sock, peer))
     });
     drop(socket);
-    let (alarms, sock, peer) = match connected {
-        Ok(connected) => connected,
+    let (line, alarm, peer) = match connected {
+        Ok((of_line, of_page, sock, peer)) => (Line::new(sock, streams, of_line), of_page, peer),
         Err(Undone::Why(why)) => {
             tracing::warn!("relay {number} from {from} to {target}: not connected: {}", why.text);
             return close(page, words, &why, why.code()).await;
@@ -150,21 +151,31 @@ async fn carry(shared: &Shared, mut page: Socket, words: bool, client: Client, t
         }
     };
     tracing::info!("relay {number} from {from} to {target}: connected to {peer}");
-    let mut session = Session::new(page, sock, streams, alarms);
+    let mut session = Session::new(page, alarm, line);
     let peer = peer.to_string();
     let ending = tokio::select! {
-        ending = session.run(&peer) => ending,
-        () = stopped(&mut stop) => Ending::Closed(session.stop().await),
+        ending = session.run(&peer) => Some(ending),
+        () = stopped(&mut stop) => None,
     };
-    let (up, down) = (session.streams.up.written(), session.streams.down.sent);
-    let (text, acked) = match ending {
-        Ending::Closed(why) => {
-            let acked = session.close(&why).await;
-            (why.text, acked)
+    let ending = match ending {
+        Some(ending) => ending,
+        None => {
+            session.line.stop().await;
+            Ending::Closed(Why::new(Reason::Failed, "the relay is stopping"))
         }
-        Ending::Left(gone) if session.streams.up_ended => (gone.to_string(), session.finish().await),
-        Ending::Left(gone) => (format!("{gone}; reset"), session.abort(gone).await),
     };
+    let all = session.line.streams.up_ended;
+    let (text, sums) = match ending {
+        Ending::Closed(why) => {
+            let sums = session.close(&why).await;
+            (why.text, sums)
+        }
+        Ending::Left(gone) => {
+            let text = if all { gone.to_string() } else { format!("{gone}; reset") };
+            (text, session.leave(gone).await)
+        }
+    };
+    let Sums { up, acked, down } = sums;
     tracing::info!(
         "relay {number} from {from} to {target}: closed: {text}; {up} bytes up, {acked} of them acknowledged, {down} down"
     );
@@ -199,15 +210,6 @@ async fn dial(
     })?;
     let peer = tcp(&sock)?.peer_addr()?;
     Ok((sock, peer))
-}
-
-fn tcp(sock: &NetSock) -> io::Result<&TcpStream> {
-    match sock {
-        NetSock::Tcp(tcp) => Ok(tcp),
-        NetSock::Tls(_) | NetSock::TlsServed(_) | NetSock::Udp(_) | NetSock::Unix(_) | NetSock::Stdio(_) => {
-            Err(io::Error::other("this is no TCP connection; please report this"))
-        }
-    }
 }
 
 /// Connects, and hears what the page says meanwhile: that it has gone, above all.

@@ -1,6 +1,7 @@
 //! A WebSocket that writes one message at a time and knows when its page has gone.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -92,6 +93,12 @@ impl Socket {
         Poll::Ready(Ok(Message::Ping(Default::default())))
     }
 
+    /// Lets the other end have the answer to its goodbye (RFC 6455 §5.5.1), which it waits for.
+    pub(super) async fn answer(&mut self) {
+        // Whoever does not listen is not waited for, and an error is that it has gone.
+        let _ = timeout(FAREWELL, poll_fn(|cx| Pin::new(&mut self.inner).poll_flush(cx))).await;
+    }
+
     /// Says the last words, and waits a moment until the other end has them: a connection that is dropped with something
     /// unread in it is reset, and takes them along.
     pub(super) async fn close(mut self, last: Option<Message>, code: u16, reason: &str) {
@@ -109,10 +116,10 @@ impl Socket {
 }
 
 impl Gone {
-    /// Whoever has gone against the protocol may still be there, and is told so.
-    pub(super) async fn farewell(self, page: Socket) {
+    /// Whoever has said goodbye is answered; whoever has gone against the protocol may still be there, and is told so.
+    pub(super) async fn farewell(self, mut page: Socket) {
         match self {
-            Self::Closed => {}
+            Self::Closed => page.answer().await,
             Self::Lost(why) => page.close(None, PROTOCOL_ERROR, &why).await,
         }
     }

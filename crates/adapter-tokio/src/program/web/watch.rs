@@ -223,7 +223,10 @@ pub(super) async fn watch(
                     hub.leave(&queue);
                     let Watcher { page, .. } = watcher;
                     match gone {
-                        Some(gone) => return tracing::debug!("{from} watches no more: {gone}"),
+                        Some(gone) => {
+                            tracing::debug!("{from} watches no more: {gone}");
+                            return gone.farewell(page).await;
+                        }
                         None => return page.close(None, 1001, "the program has ended").await,
                     }
                 }
