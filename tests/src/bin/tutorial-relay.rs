@@ -26,6 +26,7 @@ fn main() -> io::Result<()> {
     };
     let server: SocketAddr = server.parse().map_err(io::Error::other)?;
     let (buffer, (wake, mut woken)) = (Buffer::default(), UnixStream::pair()?);
+    wake.set_nonblocking(true)?;
     woken.set_nonblocking(true)?;
     let (theirs, path) = (Arc::clone(&buffer), tty.clone());
     std::thread::spawn(move || receive(&path, &theirs, wake));

@@ -16,6 +16,8 @@ use crate::records::Records;
 /// See the module.
 #[derive(Debug)]
 pub struct Lane {
+    /// Ends before its line does: nobody is to find what the system makes in its place.
+    running: Running,
     /// Who carries the bytes.
     pub subject: Subject,
     /// The device.
@@ -26,7 +28,6 @@ pub struct Lane {
     pub up: Follow,
     /// What has come down.
     pub down: Follow,
-    running: Running,
     /// When the fault was over, and what had come up by then.
     mark: Option<(Instant, u64)>,
     recovery: Option<Duration>,

@@ -20,6 +20,8 @@ use run::Run;
 const LENGTH: &str = "UARTBRIDGE_FAULTS";
 /// Set in the peer's namespace.
 const INSIDE: &str = "UARTBRIDGE_FAULTS_PROGRAM";
+/// For sockets, logs and links; its name comes from outside, where process ids tell runs apart.
+const FOLDER: &str = "UARTBRIDGE_FAULTS_FOLDER";
 
 type Done = Result<(), String>;
 
@@ -51,23 +53,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// Goes on in the peer's namespace, where it may also mount what nobody else sees.
+/// Goes on in the peer's namespace, where it may also mount what nobody else sees, and which nothing that it has started
+/// outlives.
 fn outside() -> Done {
     if !rustix::process::geteuid().is_root() {
         return Err("faults: needs root, to make network namespaces with a veth between them".into());
     }
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let folder = std::env::temp_dir().join(format!("uartbridge-faults-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut unshare = Command::new("unshare");
-    unshare.args(["--net", "--mount", "--"]).arg(own).args(std::env::args_os().skip(1));
-    let status =
-        unshare.env(INSIDE, program::build()?).status().map_err(|error| format!("unshare: {error}"))?;
+    unshare.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
+    unshare.arg(own).args(std::env::args_os().skip(1)).env(INSIDE, program::build()?).env(FOLDER, &folder);
+    let status = unshare.status().map_err(|error| format!("unshare: {error}"))?;
+    // Left behind in /tmp it harms nobody.
+    let _ = std::fs::remove_dir_all(&folder);
     if status.success() { Ok(()) } else { Err(format!("faults: {status}")) }
 }
 
 fn run(program: &Path, full: bool) -> Done {
     let relay = PathBuf::from(env!("CARGO_BIN_EXE_tutorial-relay"));
     let suite = Suite { program: program.to_owned(), relay, full };
-    let net = Net::new()?;
+    let net = Net::new(std::env::var_os(FOLDER).ok_or("no folder")?.into())?;
     let wanted = std::env::args().nth(1).unwrap_or_default();
     println!("{}", run::HEADER);
     let mut failed = Vec::new();

@@ -25,7 +25,8 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    pub(crate) fn new() -> Result<Self, String> {
+    /// Its files lie in `folder`.
+    pub(crate) fn new(folder: PathBuf) -> Result<Self, String> {
         let mut unshare = Command::new("unshare");
         unshare.args(["--net", "--", "sh", "-c", "echo; exec cat"]);
         let spawned = unshare.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
@@ -35,8 +36,6 @@ impl Net {
         std::io::Read::read_exact(out, &mut [0])
             .map_err(|error| format!("the bridge's namespace: {error}"))?;
         let pid = holder.id();
-        let folder = std::env::temp_dir().join(format!("uartbridge-faults-{pid}"));
-        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let forwarder = Forwarder::new(&folder)?;
         let mut net = Self { holder, tunnels: Vec::new(), forwarder, folder };
         net.peer(&format!("link add v1 type veth peer name v0 netns {pid}"))?;
@@ -91,10 +90,9 @@ impl Drop for Net {
             let _ = tunnel.kill();
             let _ = tunnel.wait();
         }
-        // Its input ends; a folder left behind in /tmp harms nobody.
+        // Its input ends.
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
