@@ -2,6 +2,7 @@
 
 mod bench;
 mod firmware;
+mod mutants;
 mod setup;
 mod soak;
 mod step;
@@ -33,6 +34,8 @@ enum Task {
         #[arg(long)]
         deep: bool,
     },
+    /// The test of the tests: changes that break the core's promises, each of which must be caught
+    Mutants(mutants::Options),
     /// Dependencies, the oldest compiler, and packages for others (part of `test`)
     Supply,
     /// Long runs: an hour and more in virtual time, and ten minutes of real sockets
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Model { deep } => test::model(deep),
         Task::Soak(options) => soak::run(&options),
         Task::Faults { short } => soak::faults(short),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Firmware(verb) => firmware::run(&verb),
         Task::Web(verb) => web::run(&verb),
         Task::Bench(options) => bench::run(&options),

@@ -136,3 +136,21 @@ fn a_datagram_from_the_peer_is_read_into_an_empty_ring_or_a_roomy_one() {
     rig.device_takes();
     assert_eq!(rig.bridge.sock_rx().len(), 4096);
 }
+
+#[test]
+fn bytes_that_move_to_the_start_of_the_ring_stay_what_they_are() {
+    let mut rig = Rig::connected(CONFIG, 4096, 16);
+    let mut byte = (0..=u8::MAX).cycle();
+    // Ten bytes are always held, so that the ring is never empty.
+    let mut expected: Vec<u8> = byte.by_ref().take(10).collect();
+    rig.says_all(&expected);
+    for _ in 0..20 {
+        let fresh: Vec<u8> = byte.by_ref().take(1000).collect();
+        rig.says_all(&fresh);
+        expected.extend(fresh);
+        let bytes = rig.writes(1000);
+        assert_eq!(bytes, expected.drain(..1000).collect::<Vec<_>>());
+        rig.acknowledges();
+    }
+    assert_eq!(rig.writes_all(), expected);
+}
