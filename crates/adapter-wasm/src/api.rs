@@ -16,7 +16,7 @@ use crate::shared::Shared;
 use crate::sock::Relays;
 use crate::uart::PortUart;
 use crate::way::Way;
-use crate::{peers, run, tls, trace};
+use crate::{peers, run, time, tls, trace};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("types.d.ts");
@@ -35,6 +35,9 @@ extern "C" {
     /// Typed by `types.d.ts`.
     #[wasm_bindgen(typescript_type = "Stats")]
     pub type Counters;
+    /// Typed by `types.d.ts`.
+    #[wasm_bindgen(typescript_type = "Port")]
+    pub type PortGiven;
 }
 
 /// Ciphertext of four whole records each way: what a relay sends at a time is decrypted at a time.
@@ -96,17 +99,32 @@ impl Bridge {
 
     /// Delivers what is held, for a bounded time, then finishes: `run` resolves.
     pub fn stop(&self) {
-        self.shared.stopping.set(true);
+        if self.shared.stopping.get().is_none() {
+            self.shared.stopping.set(Some(time::now()));
+        }
         self.shared.wake();
     }
 
-    /// Says these bytes as if the device had; how many of them were taken.
+    /// Tries a port again that was refused (`uart` event `refused`): it is not tried before. With a port, that one instead.
+    #[wasm_bindgen(js_name = retryPort)]
+    pub fn retry_port(&self, port: Option<PortGiven>) -> Result<(), JsError> {
+        let port =
+            port.map(|port| of_the_shape(port.into())).transpose().map_err(|text| JsError::new(&text))?;
+        self.shared.retry.set(Some(port));
+        self.shared.wake();
+        Ok(())
+    }
+
+    /// Says these bytes as if the device had; how many of them were taken. What does not come into the bridge's hands before that
+    /// ends is said by `run`, and counted by `sendDropped`.
     #[wasm_bindgen(js_name = sendUp)]
     pub fn send_up(&self, bytes: &Uint8Array) -> u32 {
         self.shared.send(Direction::Up, bytes)
     }
 
-    /// Says these bytes to the device, between two chunks of the peer's; how many of them were taken.
+    /// Says these bytes to the device, between two chunks of the peer's; how many of them were taken. Those that the device has not
+    /// taken when its port is lost or the bridge ends (`stop` waits for up to 2 s) are lost: told by an event or by `run`, and
+    /// counted by `sendDropped`.
     #[wasm_bindgen(js_name = sendDown)]
     pub fn send_down(&self, bytes: &Uint8Array) -> u32 {
         self.shared.send(Direction::Down, bytes)
@@ -119,7 +137,9 @@ impl Bridge {
 
     /// Counters.
     pub fn stats(&self) -> Counters {
-        JsValue::from(counters(&self.shared.stats.get(), self.shared.down_refused.get())).unchecked_into()
+        let shared = &self.shared;
+        let own = [("downRefused", shared.down_refused.get()), ("sendDropped", shared.dropped.get())];
+        JsValue::from(counters(&shared.stats.get(), own)).unchecked_into()
     }
 }
 
@@ -138,7 +158,10 @@ async fn begin(parts: Parts, shared: Rc<Shared>) -> Result<(), String> {
 }
 
 fn port(options: &JsValue) -> Result<Port, String> {
-    let port = js::some(options, "port").ok_or("port must be a SerialPort, or something of its shape")?;
+    of_the_shape(js::some(options, "port").ok_or("port must be a SerialPort, or something of its shape")?)
+}
+
+fn of_the_shape(port: JsValue) -> Result<Port, String> {
     for call in ["open", "close"] {
         if !js::get(&port, call).is_function() {
             return Err(format!("port has no {call}(): it must be a SerialPort, or something of its shape"));
@@ -191,7 +214,7 @@ fn given(policies: &JsValue) -> Result<Vec<(String, Value)>, String> {
 }
 
 /// Numbers are exact up to 2^53.
-fn counters(stats: &Stats, down_refused: u64) -> Object {
+fn counters(stats: &Stats, own: [(&str, u64); 2]) -> Object {
     let Stats { line, .. } = stats;
     let counters = Object::new();
     for (name, count) in [
@@ -205,7 +228,6 @@ fn counters(stats: &Stats, down_refused: u64) -> Object {
         ("uartTx", stats.uart_tx),
         ("downHeld", stats.down_held),
         ("downCut", stats.down_cut),
-        ("downRefused", down_refused),
         ("overrun", u64::from(line.overrun)),
         ("framing", u64::from(line.framing)),
         ("parity", u64::from(line.parity)),
@@ -213,7 +235,10 @@ fn counters(stats: &Stats, down_refused: u64) -> Object {
         ("connections", u64::from(stats.connections)),
         ("failures", u64::from(stats.failures)),
         ("heartbeats", u64::from(stats.heartbeats)),
-    ] {
+    ]
+    .into_iter()
+    .chain(own)
+    {
         js::set(&counters, name, count as f64);
     }
     counters

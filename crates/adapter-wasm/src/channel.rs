@@ -1,6 +1,7 @@
 //! A WebSocket to a relay: what has come and was not read yet, and what is known of the relay's TCP connection.
 //!
-//! In `uartbridge.v1` the relay sends no more than it was given credit for. A bare relay cannot be told to wait: what it sends
+//! In `uartbridge.v1` the relay sends no more than it was given credit for. A bare relay cannot be told to wait, unless by a
+//! `WebSocketStream` (`stream.rs`), which not all browsers have: what it sends
 //! has a bounded place, and a connection that overflows it is closed, with the bytes that had no place counted.
 
 mod state;
@@ -14,6 +15,7 @@ use uartbridge_core::{Acks, CloseReason};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
+use crate::connection::{Connection, invalid};
 use crate::js;
 use crate::relay;
 use crate::why::Why;
@@ -62,9 +64,7 @@ impl Channel {
     /// # Errors
     /// What is wrong with the URL, or forbidden about it.
     pub(crate) fn open(url: &str, protocol: Protocol) -> Result<Self, Why> {
-        let socket = WebSocket::new_with_str(url, protocol.name()).map_err(|error| {
-            Why::new(CloseReason::Failed, format!("the relay's URL: {}", js::words(&error)))
-        })?;
+        let socket = WebSocket::new_with_str(url, protocol.name()).map_err(|error| invalid(&error))?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let state = Rc::new(RefCell::new(State::new(relay::FIRST_CREDIT_UP)));
         let on_open = handler(&state, move |state, _| state.open |= protocol == Protocol::Bare);
@@ -84,8 +84,16 @@ impl Channel {
         Ok(Self { socket, protocol, state, written: 0, read: 0, granted, shut: false, _handlers })
     }
 
-    /// Whether the connection to the server is up.
-    pub(crate) fn poll_open(&mut self, cx: &Context<'_>) -> Poll<Result<Acks, Why>> {
+    /// Fails only once the socket is closing, which is told otherwise.
+    fn say(&self, text: &str) {
+        if self.socket.ready_state() == WebSocket::OPEN {
+            let _ = self.socket.send_with_str(text);
+        }
+    }
+}
+
+impl Connection for Channel {
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<Acks, Why>> {
         let mut state = self.state.borrow_mut();
         if let Some(why) = &state.over {
             return Poll::Ready(Err(why.clone()));
@@ -99,8 +107,7 @@ impl Channel {
         }))
     }
 
-    /// How many bytes were read; none: the end.
-    pub(crate) fn poll_read(&mut self, cx: &Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Why>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Why>> {
         let mut state = self.state.borrow_mut();
         let count = state.read(buf);
         if count == 0 {
@@ -119,7 +126,7 @@ impl Channel {
         Poll::Ready(Ok(count))
     }
 
-    pub(crate) fn poll_write(&mut self, cx: &Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Why>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Why>> {
         let mut state = self.state.borrow_mut();
         if let Some(why) = &state.over {
             return Poll::Ready(Err(why.clone()));
@@ -146,21 +153,18 @@ impl Channel {
         }
     }
 
-    /// Whether room to write comes without an event that tells so.
-    pub(crate) fn room_is_silent(&self) -> bool {
+    fn room_is_silent(&self) -> bool {
         self.protocol == Protocol::Bare && self.socket.buffered_amount() >= OUTBOX
     }
 
-    /// Bytes that the server's TCP does not hold, if somebody says so.
-    pub(crate) fn unacked(&self) -> Option<usize> {
+    fn unacked(&self) -> Option<usize> {
         match self.protocol {
             Protocol::V1 => usize::try_from(self.written.saturating_sub(self.state.borrow().acked)).ok(),
             Protocol::Bare => None,
         }
     }
 
-    /// Asks for that. Whether what is known must do: nobody answers.
-    pub(crate) fn ask(&self) -> bool {
+    fn ask(&mut self) -> bool {
         if self.protocol == Protocol::Bare || self.state.borrow().over.is_some() {
             return true;
         }
@@ -168,7 +172,7 @@ impl Channel {
         false
     }
 
-    pub(crate) fn take_answer(&mut self, cx: &Context<'_>) -> bool {
+    fn take_answer(&mut self, cx: &mut Context<'_>) -> bool {
         let mut state = self.state.borrow_mut();
         state.waker = Some(cx.waker().clone());
         let answered = state.answers > 0;
@@ -177,7 +181,7 @@ impl Channel {
     }
 
     /// A FIN after what was written. A bare relay knows no half of a close: it gets the whole one.
-    pub(crate) fn shut(&mut self) {
+    fn shut(&mut self) {
         if std::mem::replace(&mut self.shut, true) {
             return;
         }
@@ -188,22 +192,13 @@ impl Channel {
         }
     }
 
-    /// Ready when the connection is over, in order or not: then it is known what the server's TCP holds.
-    pub(crate) fn poll_over(&mut self, cx: &Context<'_>) -> Poll<()> {
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.borrow_mut();
         if state.over.is_some() { Poll::Ready(()) } else { state.pending(cx) }
     }
 
-    /// Bytes that had no place, since this was last asked.
-    pub(crate) fn take_refused(&mut self) -> u64 {
+    fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.state.borrow_mut().refused)
-    }
-
-    /// Fails only once the socket is closing, which is told otherwise.
-    fn say(&self, text: &str) {
-        if self.socket.ready_state() == WebSocket::OPEN {
-            let _ = self.socket.send_with_str(text);
-        }
     }
 }
 

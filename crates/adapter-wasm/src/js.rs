@@ -9,6 +9,9 @@ extern "C" {
     /// A `SerialPort`, or anything of its shape.
     #[derive(Clone, PartialEq)]
     pub(crate) type Port;
+    /// One of Web Serial's own.
+    #[wasm_bindgen(js_name = SerialPort)]
+    pub(crate) type BrowserPort;
     #[wasm_bindgen(method, catch)]
     pub(crate) fn open(this: &Port, line: &Object) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -19,6 +22,9 @@ extern "C" {
     pub(crate) fn writable(this: &Port) -> Option<WritableStream>;
     #[wasm_bindgen(method, catch, js_name = getInfo)]
     pub(crate) fn info(this: &Port) -> Result<Object, JsValue>;
+    /// Whether the device is plugged in, where the browser says so.
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn connected(this: &Port) -> Option<bool>;
 
     /// <https://developer.mozilla.org/docs/Web/API/WebSocketStream>
     pub(crate) type WebSocketStream;
@@ -28,17 +34,22 @@ extern "C" {
     pub(crate) fn opened(this: &WebSocketStream) -> Promise;
     #[wasm_bindgen(method, getter)]
     pub(crate) fn closed(this: &WebSocketStream) -> Promise;
-    #[wasm_bindgen(method, catch, js_name = close)]
-    pub(crate) fn shut(this: &WebSocketStream, info: &Object) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn close(this: &WebSocketStream, info: &Object) -> Result<(), JsValue>;
 
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
     pub(crate) fn performance_now() -> f64;
-    #[wasm_bindgen(js_name = setTimeout)]
-    pub(crate) fn set_timeout(callback: &js_sys::Function, millis: f64) -> JsValue;
-    #[wasm_bindgen(js_name = clearTimeout)]
-    pub(crate) fn clear_timeout(id: &JsValue);
     #[wasm_bindgen(js_namespace = console, js_name = error)]
     pub(crate) fn complain(text: &str, what: &JsValue);
+}
+
+// Beside the module, as the glue puts it.
+#[wasm_bindgen(raw_module = "./clock.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = setTimer)]
+    pub(crate) fn set_timer(callback: &js_sys::Function, millis: f64) -> u32;
+    #[wasm_bindgen(js_name = clearTimer)]
+    pub(crate) fn clear_timer(id: u32);
 }
 
 /// A property; `undefined` also where there is no object.

@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 
-use uartbridge_core::{Bridge, LinkState, Stats};
+use uartbridge_core::{Bridge, Duration, LinkState, Stats};
 use uartbridge_trace::Setup;
 use uartbridge_turn::host::{Board, Direction, Pace, Said};
-use uartbridge_turn::{Ended, Turn};
+use uartbridge_turn::{Ended, Turn, earlier};
 
 use crate::config::Settings;
 use crate::shared::Shared;
@@ -18,6 +18,8 @@ use crate::why::Why;
 
 /// How many packets the up ring tells apart.
 const PACKETS: usize = 256;
+/// How long the end of the bridge waits for a device to take what it was to be sent by hand.
+const BY_HAND: Duration = Duration::from_secs(2);
 
 /// Runs a bridge until it has finished.
 ///
@@ -51,30 +53,46 @@ pub(crate) async fn run(
     let mut timer = Timer::new();
     let ended = poll_fn(|cx| {
         shared.register(cx.waker());
-        let now = time::now();
+        let (now, by_hand) = (time::now(), shared.down_left());
         let polled = turn.poll(cx, now);
         shared.room.set(turn.room());
         shared.stats.set(turn.stats());
-        if polled.is_pending()
-            && let Some(until) = turn.wait().until
+        let stop_at = shared.stopping.get().map(|since| since + BY_HAND);
+        let until = earlier(turn.wait().until, stop_at.filter(|at| *at > now));
+        // What the end has waited for has come.
+        let stops = stop_at.is_some() && by_hand > 0 && shared.down_left() == 0;
+        if polled.is_pending() && (stops || until.is_some_and(|until| until <= now)) {
+            cx.waker().wake_by_ref();
+        } else if polled.is_pending()
+            && let Some(until) = until
         {
-            if until <= now {
-                cx.waker().wake_by_ref();
-            } else {
-                timer.wake_at(cx, now, until);
-            }
+            timer.wake_at(cx, now, until);
         }
         polled
     });
     let ended = ended.await;
     let Stats { up_held, down_held, .. } = turn.stats();
+    let (up_left, down_left) = (shared.drop_up(), shared.drop_down());
     match ended {
-        Ended::Finished if up_held + down_held > 0 => {
-            Err(format!("not delivered: {up_held} bytes from the device, {down_held} bytes from the network"))
-        }
-        Ended::Finished => Ok(()),
+        Ended::Finished => delivered(&[
+            (up_held, "from the device"),
+            (down_held, "from the network"),
+            (up_left as u64, "given by hand for the server"),
+            (down_left as u64, "given by hand for the device"),
+        ]),
         ended @ (Ended::Restart | Ended::Misuse(_)) => Err(ended.to_string()),
     }
+}
+
+/// # Errors
+/// How many bytes are left, and of which kind.
+fn delivered(left: &[(u64, &str)]) -> Result<(), String> {
+    let left: Vec<_> = left
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, whose)| format!("{count} bytes {whose}"))
+        .collect();
+    if left.is_empty() { Ok(()) } else { Err(format!("not delivered: {}", left.join(", "))) }
 }
 
 /// Tells the page what happens.
@@ -97,7 +115,11 @@ impl Board<Why> for Watcher {
     }
 
     fn stops(&mut self) -> bool {
-        self.0.stopping.get()
+        let shared = &self.0;
+        shared.stopping.get().is_some_and(|since| {
+            let takes = shared.uart_open.get() && shared.down_left() > 0;
+            !takes || time::now() >= since + BY_HAND
+        })
     }
 
     fn counters(&mut self, stats: &Stats) {

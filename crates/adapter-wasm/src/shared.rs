@@ -6,12 +6,13 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use js_sys::{Function, Object, Uint8Array};
-use uartbridge_core::Stats;
+use uartbridge_core::{Instant, Stats};
 use uartbridge_turn::host::Direction;
 use wasm_bindgen::JsValue;
 
+use crate::js::{self, Port};
+use crate::time;
 use crate::trace::Recorded;
-use crate::{js, time};
 
 /// The most bytes that wait to be said to the device beside the peer's.
 const ASIDE: usize = 64 << 10;
@@ -22,10 +23,17 @@ pub(crate) struct Shared {
     pub(crate) up: RefCell<VecDeque<u8>>,
     /// To be written to the device.
     pub(crate) down: RefCell<VecDeque<u8>>,
+    /// How many bytes of those the driver has got and not taken yet.
+    pub(crate) under_way: Cell<usize>,
+    /// Bytes that `send` took, and that went nowhere.
+    pub(crate) dropped: Cell<u64>,
+    /// Somebody wants a port that was refused to be tried again, or this one in its place.
+    pub(crate) retry: Cell<Option<Option<Port>>>,
     /// How many bytes the loop would take from the UART.
     pub(crate) room: Cell<usize>,
     pub(crate) uart_open: Cell<bool>,
-    pub(crate) stopping: Cell<bool>,
+    /// Since when the bridge is to end.
+    pub(crate) stopping: Cell<Option<Instant>>,
     pub(crate) stats: Cell<Stats>,
     pub(crate) trace: Recorded,
     /// Bytes from a relay that had no place: see `channel.rs`.
@@ -39,9 +47,12 @@ impl Shared {
             on_event,
             up: RefCell::default(),
             down: RefCell::default(),
+            under_way: Cell::new(0),
+            dropped: Cell::new(0),
+            retry: Cell::default(),
             room: Cell::new(0),
             uart_open: Cell::new(false),
-            stopping: Cell::new(false),
+            stopping: Cell::default(),
             stats: Cell::default(),
             trace: Recorded::default(),
             down_refused: Cell::new(0),
@@ -76,6 +87,27 @@ impl Shared {
             self.wake();
         }
         count
+    }
+
+    /// Bytes that are still to be said to the device beside the peer's.
+    pub(crate) fn down_left(&self) -> usize {
+        self.down.borrow().len() + self.under_way.get()
+    }
+
+    /// They go nowhere; how many there were.
+    pub(crate) fn drop_down(&self) -> usize {
+        let left = self.down_left();
+        self.down.borrow_mut().clear();
+        self.under_way.set(0);
+        self.dropped.set(self.dropped.get() + left as u64);
+        left
+    }
+
+    /// As [`drop_down`](Self::drop_down), for what was to be read as the device's.
+    pub(crate) fn drop_up(&self) -> usize {
+        let left = self.up.take().len();
+        self.dropped.set(self.dropped.get() + left as u64);
+        left
     }
 
     pub(crate) fn traffic(&self, direction: Direction, bytes: &[u8]) {

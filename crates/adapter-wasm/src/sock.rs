@@ -7,7 +7,7 @@ use uartbridge_core::{Acks, Duration, Instant, PeerIndex};
 use uartbridge_turn::ends::{Net, SockRead};
 use uartbridge_turn::host::Name;
 
-use crate::channel::Channel;
+use crate::connection::{self, Connection};
 use crate::peers::Peer;
 use crate::shared::Shared;
 use crate::why::Why;
@@ -19,8 +19,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(crate) struct Relays {
     peers: Vec<Peer>,
     shared: Rc<Shared>,
-    channel: Option<Channel>,
-    /// Why there is no channel.
+    connection: Option<Box<dyn Connection>>,
+    /// Why there is no connection.
     failed: Option<Why>,
     /// Nothing more is to be said.
     shut: bool,
@@ -30,7 +30,15 @@ pub(crate) struct Relays {
 
 impl Relays {
     pub(crate) fn new(peers: Vec<Peer>, shared: Rc<Shared>) -> Self {
-        Self { peers, shared, channel: None, failed: None, shut: false, now: Instant::START, look_at: None }
+        Self {
+            peers,
+            shared,
+            connection: None,
+            failed: None,
+            shut: false,
+            now: Instant::START,
+            look_at: None,
+        }
     }
 
     fn peer(&self, peer: PeerIndex) -> Option<&Peer> {
@@ -60,29 +68,29 @@ impl Net for Relays {
     }
 
     fn dial(&mut self, _: Instant, peer: PeerIndex) {
-        (self.channel, self.failed, self.shut) = (None, None, false);
+        (self.connection, self.failed, self.shut) = (None, None, false);
         if let Some(peer) = self.peer(peer) {
-            match Channel::open(peer.url(), peer.protocol()) {
-                Ok(channel) => self.channel = Some(channel),
+            match connection::open(peer.url(), peer.protocol()) {
+                Ok(connection) => self.connection = Some(connection),
                 Err(why) => self.failed = Some(why),
             }
         }
     }
 
     fn poll_dial(&mut self, cx: &mut Context<'_>, _: Instant) -> Poll<Result<Acks, Why>> {
-        match (&mut self.channel, self.failed.take()) {
+        match (&mut self.connection, self.failed.take()) {
             (_, Some(why)) => Poll::Ready(Err(why)),
-            (Some(channel), None) => channel.poll_open(cx),
+            (Some(connection), None) => connection.poll_open(cx),
             (None, None) => Poll::Ready(Ok(Acks::OnWrite)),
         }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead<Why>> {
-        let Some(channel) = &mut self.channel else {
+        let Some(connection) = &mut self.connection else {
             return if self.shut { Poll::Ready(SockRead::Ended) } else { Poll::Pending };
         };
-        let read = channel.poll_read(cx, buf);
-        let refused = channel.take_refused();
+        let read = connection.poll_read(cx, buf);
+        let refused = connection.take_refused();
         self.shared.down_refused.set(self.shared.down_refused.get() + refused);
         read.map(|read| match read {
             Ok(0) => SockRead::Ended,
@@ -92,40 +100,40 @@ impl Net for Relays {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<Result<usize, Why>> {
-        let Some(channel) = &mut self.channel else {
+        let Some(connection) = &mut self.connection else {
             return Poll::Ready(Ok(parts[0].len() + parts[1].len()));
         };
-        let written = channel.poll_write(cx, parts[0]);
-        if written.is_pending() && channel.room_is_silent() {
+        let written = connection.poll_write(cx, parts[0]);
+        if written.is_pending() && connection.room_is_silent() {
             self.look_at = Some(self.now + LOOK_AGAIN);
         }
         written
     }
 
     fn unacked(&mut self) -> Option<usize> {
-        self.channel.as_ref().and_then(Channel::unacked)
+        self.connection.as_ref().and_then(|connection| connection.unacked())
     }
 
     fn ask(&mut self) -> bool {
-        self.channel.as_ref().is_none_or(Channel::ask)
+        self.connection.as_mut().is_none_or(|connection| connection.ask())
     }
 
     fn take_answer(&mut self, cx: &mut Context<'_>) -> bool {
-        self.channel.as_mut().is_some_and(|channel| channel.take_answer(cx))
+        self.connection.as_mut().is_some_and(|connection| connection.take_answer(cx))
     }
 
     fn shut(&mut self) {
         self.shut = true;
-        if let Some(channel) = &mut self.channel {
-            channel.shut();
+        if let Some(connection) = &mut self.connection {
+            connection.shut();
         }
     }
 
     fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.channel.as_mut().map_or(Poll::Ready(()), |channel| channel.poll_over(cx))
+        self.connection.as_mut().map_or(Poll::Ready(()), |connection| connection.poll_over(cx))
     }
 
     fn abort(&mut self) {
-        self.channel = None;
+        self.connection = None;
     }
 }

@@ -1,5 +1,4 @@
-//! The clock and the timer. In a hidden tab timers come late, at most once a second or once a minute: deadlines are then met
-//! late, and nothing else changes.
+//! The clock and the timer, which comes in time in a hidden tab, too: see `clock.js`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -25,7 +24,7 @@ pub(crate) fn now() -> Instant {
 pub(crate) struct Timer {
     waker: Rc<RefCell<Option<Waker>>>,
     wake: Closure<dyn FnMut()>,
-    set: Option<(Instant, JsValue)>,
+    set: Option<(Instant, u32)>,
 }
 
 impl Timer {
@@ -53,13 +52,13 @@ impl Timer {
         self.cancel();
         // At most 2^31 - 1 ms, or it would come at once.
         let millis = due.since(now).as_micros().div_ceil(1_000).min(0x7fff_ffff);
-        let id = js::set_timeout(self.wake.as_ref().unchecked_ref(), millis as f64);
+        let id = js::set_timer(self.wake.as_ref().unchecked_ref(), millis as f64);
         self.set = Some((due, id));
     }
 
     fn cancel(&mut self) {
         if let Some((_, id)) = self.set.take() {
-            js::clear_timeout(&id);
+            js::clear_timer(id);
         }
     }
 }

@@ -46,9 +46,50 @@ export interface BridgeOptions {
   /** Record every event and action for `trace()`: with the bytes that pass, which may be secrets; up to a limit in bytes (8 MiB), where the trace ends. */
   trace?: { bytes?: boolean; limit?: number };
 }
+/** `time` in ms since 1970, `text` for people. */
 export type BridgeEvent =
   | { type: "traffic"; direction: "up" | "down"; bytes: Uint8Array; time: number }
   | { type: "state"; name: "no-ip" | "parked" | "back-off" | "connecting" | "open" | "closing" | "finished"; text: string; time: number }
-  | { type: "uart"; name: "open" | "absent" | "ended"; text: string; time: number };
-/** Counters by the core's names; bytes, unless their name says otherwise. */
-export type Stats = Record<string, number>;
+  /** `absent` passes by itself and is tried again; `refused` (a permission, a setting) is not, before `retryPort`. */
+  | { type: "uart"; name: "open" | "absent" | "refused" | "ended"; text: string; time: number };
+/** What a bridge has done since it was made. All are counts, exact up to 2^53; `uartRx = txAcked + upDropped + upHeld` holds at any time. */
+export interface Stats {
+  /** Bytes read from the port, those of `sendUp` included. */
+  uartRx: number;
+  /** Bytes that the server's TCP has acknowledged; with a relay that acknowledges nothing: that the relay has taken. Without greetings and heartbeats. */
+  txAcked: number;
+  /** Bytes that wait for the server, or for its acknowledgement: `upBuffer` at most. */
+  upHeld: number;
+  /** Bytes given up by the overflow policy; those on their way may still arrive. */
+  upDropped: number;
+  /** Packets (reads, if packing is off) that these were. */
+  upDroppedPackets: number;
+  /** Bytes sent again after a connection was lost; the server may have them twice. */
+  replayed: number;
+  /** Bytes read from the server. */
+  sockRx: number;
+  /** Bytes of the server's that the port has taken; those of `sendDown` are not counted. */
+  uartTx: number;
+  /** Bytes that wait for the port: `downBuffer` at most. */
+  downHeld: number;
+  /** Bytes cut off datagrams that were too long: none, there are no datagrams here. */
+  downCut: number;
+  /** Bytes that a plain relay sent faster than the port took them, and that had no place: never where there is `WebSocketStream`. */
+  downRefused: number;
+  /** Bytes that `sendUp` or `sendDown` took and that were lost, with the port or at the end of the bridge. */
+  sendDropped: number;
+  /** Overruns that the port reported: each is one or more bytes lost in its driver or in the browser. */
+  overrun: number;
+  /** Framing errors and breaks that the port reported. */
+  framing: number;
+  /** Parity errors that the port reported. */
+  parity: number;
+  /** Attempts to connect. */
+  attempts: number;
+  /** Attempts that succeeded. */
+  connections: number;
+  /** Failures in a row: 0 while all is well. */
+  failures: number;
+  /** Heartbeats sent. */
+  heartbeats: number;
+}

@@ -169,7 +169,12 @@ impl fmt::Display for Failure {
             Self::ServerCertificateRefused(objection) => {
                 return write!(f, "the client refused the server certificate: {objection}");
             }
-            Self::ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3; update it",
+            Self::ProtocolVersion if cfg!(feature = "tls12") => {
+                "the server speaks neither TLS 1.2 nor 1.3; update it"
+            }
+            Self::ProtocolVersion => {
+                "the server does not speak TLS 1.3, and this end nothing older; update it"
+            }
             Self::NothingInCommon => {
                 "the server and this client have no cipher suite or parameter in common; widen the server's settings"
             }

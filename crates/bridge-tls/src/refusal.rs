@@ -31,7 +31,10 @@ impl fmt::Display for Refusal {
             Failure::ServerCertificateRefused(objection) => {
                 return write!(f, "it refused our certificate: {}", objection_of_client(objection));
             }
-            Failure::ProtocolVersion => "it speaks neither TLS 1.2 nor 1.3; update it",
+            Failure::ProtocolVersion if cfg!(feature = "tls12") => {
+                "it speaks neither TLS 1.2 nor 1.3; update it"
+            }
+            Failure::ProtocolVersion => "it does not speak TLS 1.3, and this end nothing older; update it",
             Failure::NothingInCommon => "it has no cipher suite or parameter in common with us; update it",
             Failure::NoApplicationProtocol => "it offers none of the application protocols of alpn=",
             Failure::UnknownName => "it knows no such name",

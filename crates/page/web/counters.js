@@ -13,6 +13,8 @@ const SHOWN = [
   ["sockRx", "← from server", "Bytes read from the server", true],
   ["uartTx", "← to device", "Bytes that the device has taken", true],
   ["downHeld", "← waiting", "Bytes held for the device", true],
+  ["downRefused", "← lost", "Bytes that a plain relay sent faster than the device takes them, and that had no place", true, true],
+  ["sendDropped", "By hand, lost", "Bytes sent by hand that nobody got before the port was lost or the bridge ended", true, true],
   ["connections", "Connections", "Attempts to connect that succeeded", false],
   ["attempts", "Attempts", "Attempts to connect", false],
   ["failures", "Failures", "Failures in a row: 0 while all is well", false, true],

@@ -1,6 +1,8 @@
 // The demo device: a simulated UART of the shape of a `SerialPort`, with a small sensor on it that says a line now and then
 // and answers AT commands. It keeps to its baud rate, and holds back while nobody reads, as a device with RTS/CTS does.
 
+import { every, later } from "./timers.js";
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("latin1");
 
@@ -25,7 +27,7 @@ const HELP = [
 export class DemoPort extends EventTarget {
   #line = null;
   #sensor;
-  #timer = 0;
+  #rest = () => {};
   #out = [];
   #controller = null;
   #moved = 0;
@@ -57,7 +59,7 @@ export class DemoPort extends EventTarget {
     this.writable = new WritableStream({
       write: (bytes) => this.#take(bytes),
     }, new ByteLengthQueuingStrategy({ highWaterMark: 4096 }));
-    this.#timer = setInterval(() => this.#tick(), TICK);
+    this.#rest = every(() => this.#tick(), TICK);
     this.#sensor.start();
   }
 
@@ -65,7 +67,7 @@ export class DemoPort extends EventTarget {
     if (!this.#line) throw new DOMException("The port is already closed.", "InvalidStateError");
     if (this.readable?.locked || this.writable?.locked) throw new TypeError("Cannot close a port whose streams are locked.");
     this.#line = null;
-    clearInterval(this.#timer);
+    this.#rest();
     this.#sensor.stop();
     this.#out = [];
     this.#controller = null;
@@ -89,7 +91,7 @@ export class DemoPort extends EventTarget {
   #take(bytes) {
     this.#sensor.hear(decoder.decode(bytes));
     const pause = this.#line ? bytes.length / this.#line.perMs : 0;
-    return pause < 1 ? undefined : new Promise((resolve) => setTimeout(resolve, Math.min(pause, 1000)));
+    return pause < 1 ? undefined : new Promise((resolve) => later(resolve, Math.min(pause, 1000)));
   }
 
   #tick() {

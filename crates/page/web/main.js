@@ -8,6 +8,7 @@ import { fileName, logText } from "./log.js";
 import { pcapng } from "./pcapng.js";
 import { Plot, Traffic } from "./plot.js";
 import { Ports } from "./ports.js";
+import { watchPresence } from "./presence.js";
 import { QuickSend } from "./quick.js";
 import { SayBar } from "./say.js";
 import { Finder } from "./finder.js";
@@ -50,6 +51,7 @@ byId("setup").addEventListener("submit", (event) => {
 byId("setup").addEventListener("change", describe);
 byId("toggle-setup").addEventListener("click", () => showSetup(byId("setup").hidden));
 byId("trouble-close").addEventListener("click", () => trouble(""));
+byId("trouble-act").addEventListener("click", retryPort);
 byId("latest").addEventListener("click", () => {
   terminal.toEnd();
   byId("latest").hidden = true;
@@ -74,6 +76,7 @@ addEventListener("beforeunload", (event) => {
   // What is held here is lost with the tab: the browser asks.
   if (session?.canSendDown && Number(session.stats()?.upHeld ?? 0) > 0) event.preventDefault();
 });
+watchPresence((text, tone) => { if (session) remark(text, Date.now(), tone); });
 // Slow things go by the clock, also while the tab is hidden; drawing goes by frames, which come only while it is seen.
 setInterval(refresh, SLOW);
 
@@ -83,6 +86,7 @@ enable();
 describe();
 refresh();
 await loadBridge().catch(missing);
+if (document.wasDiscarded) trouble("The browser had thrown this tab away to save memory: its session and its log are gone. Connect again, and exempt this site from that.");
 if (address.watch && address.token) connect();
 
 /** Starts what the form says. */
@@ -164,6 +168,7 @@ function happened({ text = "", ...event }) {
       break;
     case "uart":
       state.device(toneOf(event), sentence(text));
+      if (event.name === "refused") trouble(sentence(text), true);
       remark(text, event.time, toneOf(event));
       break;
     case "skipped":
@@ -195,6 +200,14 @@ function refresh() {
   setText(byId("kept"), `${formatSize(history.tail - history.head)} kept of the last ${formatSize(4 << 20)}`);
   const held = byId("pause").ariaPressed === "true" ? `Paused: ${formatSize(history.tail - heldBack)} more` : "";
   setText(byId("held"), held);
+}
+
+/** A port that was refused waits for a person. */
+async function retryPort() {
+  const port = await ports.again();
+  if (!port || !session) return;
+  trouble("");
+  session.retryPort(port);
 }
 
 /** Gives bytes to the session; the count taken. */
@@ -279,7 +292,9 @@ function missing(error) {
   if (!(error instanceof NoWasm)) trouble(`The bridge cannot be loaded: ${error.message}`);
 }
 
-function trouble(text) {
+/** Says it, and offers to try the port again if that may help. */
+function trouble(text, retry = false) {
   byId("trouble").hidden = !text;
+  byId("trouble-act").hidden = !retry;
   setText(byId("trouble-text"), text);
 }

@@ -40,15 +40,17 @@ export class Ports {
   #select;
   #ports = [];
   #demo = new DemoPort();
+  #button;
+  #hint;
   #onTrouble;
 
   constructor(select, button, hint, onTrouble) {
     this.#select = select;
+    this.#button = button;
+    this.#hint = hint;
     this.#onTrouble = onTrouble;
     const why = whyNoSerial();
-    hint.hidden = !why;
-    hint.textContent = why;
-    button.hidden = Boolean(why);
+    this.#without(why);
     button.addEventListener("click", () => this.#ask());
     if (!why) {
       navigator.serial.addEventListener("connect", () => this.refresh());
@@ -59,7 +61,7 @@ export class Ports {
   /** Lists what is granted now; what was chosen stays chosen, `wanted` becomes it. */
   async refresh(wanted) {
     let chosen = wanted ?? this.chosen.port;
-    this.#ports = "serial" in navigator ? await navigator.serial.getPorts() : [];
+    this.#ports = await this.#granted();
     if (chosen !== this.#demo && !this.#ports.includes(chosen)) {
       // A device that comes back is a new port of the same ids; one that is away is still the one that is wanted.
       const name = nameOf(chosen.getInfo());
@@ -79,13 +81,40 @@ export class Ports {
     return { port, name: port === this.#demo ? "Demo device" : this.#select.selectedOptions[0].textContent };
   }
 
+  /** The chosen port for another try: if this page may no longer use it, the browser asks. Null: nothing was chosen. */
+  async again() {
+    const { port } = this.chosen;
+    if (port === this.#demo || (await this.#granted()).includes(port)) return port;
+    return await this.#ask() ? this.chosen.port : null;
+  }
+
+  async #granted() {
+    if (whyNoSerial()) return [];
+    try {
+      return await navigator.serial.getPorts();
+    } catch (error) {
+      this.#without(whyNoPort(error));
+      return [];
+    }
+  }
+
+  /** Says why there are only demo ports, if there is a reason. */
+  #without(why) {
+    this.#hint.hidden = !why;
+    this.#hint.textContent = why;
+    this.#button.hidden = Boolean(why);
+  }
+
+  /** Whether one was chosen. */
   async #ask() {
     try {
       await this.refresh(await navigator.serial.requestPort());
       this.#select.dispatchEvent(new Event("change", { bubbles: true }));
+      return true;
     } catch (error) {
       const why = whyNoPort(error);
       if (why) this.#onTrouble(why);
+      return false;
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import { compose } from "./bytes.js";
 import { byId, memory } from "./dom.js";
+import { every } from "./timers.js";
 
 /** How many lines can be called back with the arrow keys; they are kept only while the tab is open. */
 const REMEMBERED = 50;
@@ -9,7 +10,8 @@ const REMEMBERED = 50;
 /** `send(bytes, to)` gets the bytes and `up` or `down`, and returns the count taken. */
 export class SayBar {
   #send;
-  #timer = 0;
+  /** Ends the repetition, if there is one. */
+  #repeating = null;
   #said = [];
   #back = -1;
 
@@ -23,7 +25,7 @@ export class SayBar {
     }
     byId("say").addEventListener("submit", (event) => {
       event.preventDefault();
-      if (this.#timer) this.stop();
+      if (this.#repeating) this.stop();
       else this.#typed();
     });
     byId("repeat").addEventListener("change", () => this.stop());
@@ -47,8 +49,8 @@ export class SayBar {
 
   /** Ends a repetition. */
   stop() {
-    clearInterval(this.#timer);
-    this.#timer = 0;
+    this.#repeating?.();
+    this.#repeating = null;
     byId("send").textContent = "Send";
     delete byId("send").dataset.stop;
   }
@@ -59,8 +61,8 @@ export class SayBar {
     if (text && this.#said.at(-1) !== text) this.#said = [...this.#said, text].slice(-REMEMBERED);
     this.#back = -1;
     if (byId("repeat").checked) {
-      const every = Math.min(3_600_000, Math.max(10, Number(byId("every").value) || 1000));
-      this.#timer = setInterval(() => this.#say(text, format, ending) || this.stop(), every);
+      const pause = Math.min(3_600_000, Math.max(10, Number(byId("every").value) || 1000));
+      this.#repeating = every(() => this.#say(text, format, ending) || this.stop(), pause);
       byId("send").textContent = "Stop";
       byId("send").dataset.stop = "";
     } else {

@@ -6,7 +6,10 @@
 //   trace()         what uartbridge replay reads, or null
 // and tell `onEvent` what happens: traffic, state, uart, skipped.
 
+import { use } from "./timers.js";
+
 const MODULE = "./wasm/uartbridge.js";
+const CLOCK = "./wasm/clock.js";
 
 /** The file that makes the bridge is not there: it was never built. */
 export class NoWasm extends Error {}
@@ -15,8 +18,9 @@ export class NoWasm extends Error {}
 export async function loadBridge() {
   const answer = await fetch(MODULE, { method: "HEAD" });
   if (answer.status === 404) throw new NoWasm("The bridge is not in this build: run “cargo xtask web build”, then build the program again.");
-  const module = await import(MODULE);
+  const [module, clock] = await Promise.all([import(MODULE), import(CLOCK)]);
   await module.default();
+  use(clock);
   return module.Bridge;
 }
 
@@ -36,6 +40,11 @@ export class BridgeSession {
 
   stop() {
     this.#bridge.stop();
+  }
+
+  /** Tries a port again that was refused, or this one in its place. */
+  retryPort(port) {
+    this.#bridge.retryPort(port);
   }
 
   sendUp(bytes) {

@@ -20,6 +20,8 @@ export class State {
     byId("state").dataset.tone = tone;
     byId("chain").dataset.tone = tone;
     setText(byId("state-text"), text);
+    // All that is seen of a hidden tab.
+    document.title = tone === "idle" ? "uartbridge" : `${text.split(";")[0]} · uartbridge`;
     this.refresh(Date.now());
     this.#tell(text);
   }

@@ -18,7 +18,9 @@ export function sentence(text) {
 /** Why `requestPort` gave nothing; an empty text if the user just closed the dialog. */
 export function whyNoPort(error) {
   if (error.name === "NotFoundError") return "";
-  if (error.name === "SecurityError") return "This page may not use serial ports: a policy of the browser or of the site forbids it.";
+  if (error.name === "SecurityError" || error.name === "NotAllowedError") {
+    return "This page may not use serial ports: a policy of the browser or of the site forbids it. The demo device works.";
+  }
   return `The browser gave no port: ${error.message}`;
 }
 

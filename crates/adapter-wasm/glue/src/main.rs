@@ -1,7 +1,13 @@
-//! `uartbridge-wasm-glue WASM FOLDER`: writes `uartbridge.js`, `uartbridge.d.ts` and `uartbridge_bg.wasm` into FOLDER.
+//! `uartbridge-wasm-glue WASM FOLDER`: writes `uartbridge.js`, `uartbridge.d.ts`, `uartbridge_bg.wasm` and `clock.js`, which
+//! the first imports, into FOLDER.
+
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
+
+/// Timers.
+const CLOCK: &str = include_str!("../../src/clock.js");
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1);
@@ -16,5 +22,7 @@ fn main() -> Result<()> {
         .remove_name_section(true)
         .remove_producers_section(true)
         .generate(&folder)
-        .with_context(|| format!("making the glue of {}", input.to_string_lossy()))
+        .with_context(|| format!("making the glue of {}", input.to_string_lossy()))?;
+    let clock = Path::new(&folder).join("clock.js");
+    std::fs::write(&clock, CLOCK).with_context(|| clock.display().to_string())
 }

@@ -9,6 +9,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::CloseEvent;
 
 use super::{Protocol, WINDOW};
+use crate::connection::ended;
 use crate::js;
 use crate::relay::{self, Fields, Says};
 use crate::why::Why;
@@ -115,16 +116,7 @@ impl State {
     pub(super) fn closed(&mut self, protocol: Protocol, event: &CloseEvent) {
         let in_order = event.was_clean() && event.code() == 1000;
         self.ended |= protocol == Protocol::Bare && self.open && in_order;
-        let text = match (event.reason(), self.open) {
-            (reason, _) if !reason.is_empty() => reason,
-            (_, false) => {
-                "the relay cannot be reached, or does not want this page; is it running?".to_owned()
-            }
-            (_, true) if in_order => "the relay has closed the connection".to_owned(),
-            (_, true) => "the relay has gone".to_owned(),
-        };
-        self.over
-            .get_or_insert(Why::new(if self.open { CloseReason::Reset } else { CloseReason::Failed }, text));
+        self.over.get_or_insert(ended(event.reason(), self.open, in_order));
     }
 }
 
