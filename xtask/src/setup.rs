@@ -86,6 +86,12 @@ pub(crate) const NEEDS: &[Need] = &[
         by: By::Tests,
     },
     Need {
+        tool: "tshark",
+        package: "tshark",
+        purpose: "reads the files that the page saves for Wireshark",
+        by: By::Tests,
+    },
+    Need {
         tool: "ser2net",
         package: "ser2net",
         purpose: "rival in the bench (Debian also starts it as a service: `systemctl disable --now ser2net` stops that)",

@@ -1,6 +1,6 @@
 //! `cargo xtask web`: the bridge in a browser.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -17,6 +17,12 @@ pub(crate) enum Verb {
     Build,
     /// Run the tests in Chromium, with real Web Serial on ptys
     Test(Filter),
+    /// Measure the bridge in Chromium beside plain JavaScript with websockify
+    Bench {
+        /// How often each takes its turn
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+    },
 }
 
 /// Which tests.
@@ -39,6 +45,10 @@ pub(crate) fn run(verb: &Verb) -> Result<()> {
         Verb::Test(filter) => {
             setup::run_for(By::Tests)?;
             test(filter.name.as_deref())
+        }
+        Verb::Bench { rounds } => {
+            setup::run_for(By::Tests)?;
+            bench(*rounds)
         }
     }
 }
@@ -92,10 +102,21 @@ fn gzipped(folder: &Path) -> Result<u64> {
 /// Something is missing, or a test fails.
 pub(crate) fn test(name: Option<&str>) -> Result<()> {
     build()?;
-    let browser = setup::find(BROWSER).context("there is no chromium; `cargo xtask setup` installs it")?;
     let mut tests = cargo(&["test", "--package", "uartbridge-tests", "--test", "browser", "--"]);
-    // With it named, whatever the tests need and do not find is an error.
-    step::run(tests.args(name).env("UARTBRIDGE_BROWSER", browser))
+    // With the browser named, whatever the tests need and do not find is an error.
+    step::run(tests.args(name).env("UARTBRIDGE_BROWSER", browser()?))
+}
+
+/// Makes the bridge, and prints what it does beside others.
+fn bench(rounds: u16) -> Result<()> {
+    build()?;
+    let mut bench = cargo(&["test", "--release", "--package", "uartbridge-tests", "--test", "browser"]);
+    bench.env("UARTBRIDGE_BROWSER", browser()?).env("UARTBRIDGE_BROWSER_BENCH", rounds.to_string());
+    step::run(&mut bench)
+}
+
+fn browser() -> Result<PathBuf> {
+    setup::find(BROWSER).context("there is no chromium; `cargo xtask setup` installs it")
 }
 
 /// The browser's program.

@@ -89,6 +89,11 @@ impl Bench {
         Ok(Self { adapter: Adapter::take()?, observed: Observed::default(), heard: 0 })
     }
 
+    /// As `getInfo().usbProductId` gives it.
+    pub const fn product(&self) -> u16 {
+        self.adapter.product()
+    }
+
     /// The expression that finds its port in a page.
     pub fn port(&self) -> String {
         port(self.adapter.product())

@@ -46,6 +46,8 @@ impl Chromium {
             "--disable-extensions",
             "--disable-sync",
             "--no-pings",
+            // A name that is no loopback's to the browser: what comes from there is no secure context.
+            "--host-resolver-rules=MAP insecure.test 127.0.0.1",
             "--remote-debugging-port=0",
         ]);
         command.arg(format!("--user-data-dir={}", profile.display())).arg("about:blank");
@@ -65,8 +67,26 @@ impl Chromium {
     /// # Errors
     /// The browser has gone.
     pub fn page(&self) -> Result<Page, String> {
+        self.open(&json!({}))
+    }
+
+    /// A new page of a profile of its own, in which nothing is remembered.
+    ///
+    /// # Errors
+    /// The browser has gone.
+    pub fn stranger(&self) -> Result<Page, String> {
+        let context = self.call("Target.createBrowserContext", json!({ "disposeOnDetach": false }))?;
+        self.open(&context)
+    }
+
+    /// `context` is empty, or names a profile.
+    fn open(&self, context: &Value) -> Result<Page, String> {
         // In a window of its own, no page is in the background of another.
-        let target = self.call("Target.createTarget", json!({ "url": "about:blank", "newWindow": true }))?;
+        let mut wanted = json!({ "url": "about:blank", "newWindow": true });
+        if let Some(id) = context.get("browserContextId") {
+            wanted["browserContextId"] = id.clone();
+        }
+        let target = self.call("Target.createTarget", wanted)?;
         let id = target["targetId"].as_str().ok_or("a page without a name")?.to_owned();
         Page::attach(&format!("ws://{}/devtools/page/{id}", self.host))
     }

@@ -20,6 +20,10 @@ pub struct Page {
     complaints: Vec<String>,
     /// Every address that it has asked for.
     requests: Vec<String>,
+    /// Files that it has offered to be saved, by their names, once they are.
+    downloads: Vec<String>,
+    /// The name of the one that is being saved.
+    saving: String,
     loaded: bool,
 }
 
@@ -35,6 +39,8 @@ impl Page {
             reports: Vec::new(),
             complaints: Vec::new(),
             requests: Vec::new(),
+            downloads: Vec::new(),
+            saving: String::new(),
             loaded: false,
         })
     }
@@ -49,8 +55,22 @@ impl Page {
         if let Some(error) = answer["errorText"].as_str() {
             return Err(format!("{url}: {error}"));
         }
+        self.load(url)
+    }
+
+    /// Loads the page again, and waits for that.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub fn reload(&mut self) -> Result<(), String> {
+        self.loaded = false;
+        self.call("Page.reload", json!({}))?;
+        self.load("the page")
+    }
+
+    fn load(&mut self, what: &str) -> Result<(), String> {
         self.until(Duration::from_secs(60), |page| page.loaded)
-            .and_then(|done| if done { Ok(()) } else { Err(format!("{url} is not loaded after a minute")) })
+            .and_then(|done| if done { Ok(()) } else { Err(format!("{what} is not loaded after a minute")) })
     }
 
     /// Runs a script before any of each page to come.
@@ -133,6 +153,11 @@ impl Page {
         &self.requests
     }
 
+    /// The names of files that were downloaded.
+    pub fn downloads(&self) -> &[String] {
+        &self.downloads
+    }
+
     /// Readable when something has happened.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.devtools.descriptor()
@@ -157,6 +182,12 @@ impl Page {
                 self.requests.extend(params["request"]["url"].as_str().map(str::to_owned));
             }
             "Network.webSocketCreated" => self.requests.extend(params["url"].as_str().map(str::to_owned)),
+            "Page.downloadWillBegin" => {
+                params["suggestedFilename"].as_str().unwrap_or_default().clone_into(&mut self.saving);
+            }
+            "Page.downloadProgress" if params["state"] == "completed" => {
+                self.downloads.push(std::mem::take(&mut self.saving));
+            }
             "Page.loadEventFired" => self.loaded = true,
             "Inspector.targetCrashed" => self.complaints.push("the page has crashed".to_owned()),
             _ => {}

@@ -1,17 +1,26 @@
 //! Tests in Chromium, all in one browser, in a place of its own.
 
+mod bare;
+mod bench;
+mod embedded;
 mod exact;
+mod hidden;
 mod outages;
 mod page;
+mod person;
+mod refused;
 mod scenarios;
 mod sealed;
+mod sending;
 mod serial;
 mod traces;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use uartbridge_tests::browser::space::{self, Space};
@@ -22,8 +31,12 @@ use uartbridge_tests::program::build;
 const BROWSER: &str = "UARTBRIDGE_BROWSER";
 /// Where everything lies that is made on the way.
 const FOLDER: &str = "UARTBRIDGE_BROWSER_FOLDER";
+/// Measures in so many rounds, instead of testing.
+const ROUNDS: &str = "UARTBRIDGE_BROWSER_BENCH";
 /// Real worlds mostly wait: there may be more of them than processors.
 const THREADS: usize = 8;
+/// How long something may take that takes a moment.
+const SOON: Duration = Duration::from_secs(30);
 /// Where pages come from that are no part of the program.
 const FILES: u16 = 8000;
 /// Where the page's own tests come from.
@@ -75,6 +88,11 @@ fn run(browser: &Path, folder: &Path) -> Result<bool, String> {
             .map_err(|error| format!("port {MODULES}: {error}"))?,
         serve: Serve::start(&build()?, SERVE)?,
     }));
+    if let Some(rounds) = std::env::var_os(ROUNDS) {
+        let rounds = rounds.to_str().and_then(|rounds| rounds.parse().ok());
+        let rounds = rounds.filter(|rounds| *rounds > 0).ok_or_else(|| format!("{ROUNDS} is a count"))?;
+        return bench::run(&place, rounds).map(|()| true);
+    }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let mut trials = serial::trials(&place);
@@ -83,6 +101,12 @@ fn run(browser: &Path, folder: &Path) -> Result<bool, String> {
     trials.extend(sealed::trials(&place));
     trials.extend(exact::trials(&place));
     trials.extend(outages::trials(&place));
+    trials.extend(bare::trials(&place));
+    trials.extend(hidden::trials(&place));
+    trials.extend(person::trials(&place));
+    trials.extend(refused::trials(&place));
+    trials.extend(sending::trials(&place));
+    trials.extend(worker::trials(&place));
     trials.extend(scenarios::trials(&place)?);
     Ok(!libtest_mimic::run(&arguments, trials).has_failed())
 }
