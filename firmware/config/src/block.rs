@@ -215,6 +215,8 @@ mod tests {
         assert_eq!(decode(&of_records(&[1, 9])), Err(Error::TooLong));
         let transport = [1, 3, 0, b'a', b':', b'1', 2, 1, 0, 77];
         assert_eq!(decode(&of_records(&transport)), Err(Error::BadValue(2)));
+        let address_of_five = [1, 3, 0, b'a', b':', b'1', 3, 5, 0, 10, 0, 0, 1, 1];
+        assert_eq!(decode(&of_records(&address_of_five)), Err(Error::BadValue(3)));
     }
 
     #[test]

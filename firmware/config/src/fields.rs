@@ -163,7 +163,12 @@ pub(crate) trait Codec<'a> {
         octets[..N].copy_from_slice(value);
         let mut number = u64::from_le_bytes(octets);
         self.number(tag, &mut number)?;
-        value.copy_from_slice(&number.to_le_bytes()[..N]);
+        let octets = number.to_le_bytes();
+        let (own, beyond) = octets.split_at(N);
+        if beyond.iter().any(|&byte| byte != 0) {
+            return Err(Error::BadValue(tag));
+        }
+        value.copy_from_slice(own);
         Ok(())
     }
 }
@@ -225,6 +230,9 @@ impl<'a> Settings<'a> {
         )?;
         self.walk_address(codec)?;
         let mut mac = self.mac.unwrap_or_default();
+        if self.mac == Some([0; 6]) {
+            return Err(Error::BadValue(tag::MAC));
+        }
         codec.octets(tag::MAC, &mut mac)?;
         self.mac = (mac != [0; 6]).then_some(mac);
         codec.small(tag::BAUD, &mut self.baud)?;
@@ -251,6 +259,9 @@ impl<'a> Settings<'a> {
             StaticAddress { address: [0; 4], prefix: 0, gateway: [0; 4], dns: [0; 4] };
         let mut own = match self.address {
             Address::Dhcp => NONE,
+            Address::Static(StaticAddress { address: [0, 0, 0, 0], .. }) => {
+                return Err(Error::BadValue(tag::ADDRESS));
+            }
             Address::Static(own) => own,
         };
         codec.octets(tag::ADDRESS, &mut own.address)?;
@@ -310,9 +321,12 @@ impl<'a> Settings<'a> {
         Ok(())
     }
 
+    /// A plan is told by its span, so one whose span never ends has no place here.
     fn walk_power(&mut self, codec: &mut impl Codec<'a>) -> Result<(), Error> {
         let (mut doze_after, mut linger) = match self.config.power {
             Power::AlwaysOn => (Duration::NEVER, Duration::NEVER),
+            Power::Doze { after: Duration::NEVER } => return Err(Error::BadValue(tag::DOZE_AFTER)),
+            Power::OnDemand { linger: Duration::NEVER } => return Err(Error::BadValue(tag::LINGER)),
             Power::Doze { after } => (after, Duration::NEVER),
             Power::OnDemand { linger } => (Duration::NEVER, linger),
         };
@@ -410,6 +424,23 @@ mod tests {
         }
         let many = Settings { peers: b"a:1\na:2\na:3\na:4\na:5", ..Settings::default() };
         assert_eq!(encode(&many, &mut [0; 1024]), Err(Error::BadValue(tag::PEERS)));
+    }
+
+    #[test]
+    fn what_a_block_cannot_say_is_refused() {
+        let mut block = [0; 1024];
+        let mut refused = |settings: &Settings<'_>| encode(settings, &mut block);
+        let nowhere = StaticAddress { address: [0; 4], prefix: 8, gateway: [0; 4], dns: [0; 4] };
+        let static_nowhere = Settings { address: Address::Static(nowhere), ..all() };
+        assert_eq!(refused(&static_nowhere), Err(Error::BadValue(tag::ADDRESS)));
+        assert_eq!(refused(&Settings { mac: Some([0; 6]), ..all() }), Err(Error::BadValue(tag::MAC)));
+        for (power, tag) in [
+            (Power::Doze { after: Duration::NEVER }, tag::DOZE_AFTER),
+            (Power::OnDemand { linger: Duration::NEVER }, tag::LINGER),
+        ] {
+            let config = Config { power, ..all().config };
+            assert_eq!(refused(&Settings { config, ..all() }), Err(Error::BadValue(tag)));
+        }
     }
 
     #[test]
