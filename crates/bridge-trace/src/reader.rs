@@ -219,7 +219,7 @@ impl<'a> Records<'a> {
     /// Records are missing: in the middle of a trace because its sink did not take them, with a checksum of what comes
     /// before; at the beginning because a ring had no room for them.
     fn lost(&mut self, input: &mut Input<'_>) -> Result<Record<'a>, Wrong> {
-        let lost = input.number().ok_or(Wrong::Malformed)?;
+        let lost = input.number().filter(|&lost| lost > 0).ok_or(Wrong::Malformed)?;
         let at = input.number().ok_or(Wrong::Malformed)?;
         if input.0.is_empty() && !self.begun {
             self.check = None;

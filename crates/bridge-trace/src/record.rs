@@ -204,7 +204,7 @@ pub(crate) fn read<'a>(
 ) -> Option<What<'a>> {
     let told = |event| What::Told(event, &[]);
     Some(match kind {
-        kind::NAME => What::Name(PeerIndex(input.byte()?), core::str::from_utf8(input.rest()).ok()?),
+        kind::NAME => What::Name(PeerIndex(input.byte()?), name(input.rest())?),
         kind::FULL => What::Full,
         kind::MARK => What::Mark { skip: input.size()?, byte: input.byte()? },
         kind::REFUSED => What::Refused(*MISUSES.get(usize::from(input.byte()?))?),
@@ -216,8 +216,14 @@ pub(crate) fn read<'a>(
         kind::PEER_CLOSED => told(Event::PeerClosed),
         kind::TX_FAILED => told(Event::TxFailed),
         kind::CLOSED => told(Event::Closed(*REASONS.get(usize::from(input.byte()?))?)),
-        kind::UART_RX => What::Told(Event::UartRx(input.size()?), input.rest()),
-        kind::SOCK_RX => What::Told(Event::SockRx(input.size()?), input.rest()),
+        kind::UART_RX => {
+            let n = input.size()?;
+            What::Told(Event::UartRx(n), content(n, input)?)
+        }
+        kind::SOCK_RX => {
+            let n = input.size()?;
+            What::Told(Event::SockRx(n), content(n, input)?)
+        }
         kind::SOCK_RX_CUT => told(Event::SockRxCut(input.size()?)),
         kind::TX_DONE => told(Event::TxDone(input.size()?)),
         kind::TX_ACKED => told(Event::TxAcked(input.number()?)),
@@ -252,6 +258,17 @@ pub(crate) fn read<'a>(
 pub(crate) fn write_refused(body: &mut Body, misuse: Misuse) {
     start(body, 0, kind::REFUSED);
     body.byte(index(&MISUSES, misuse));
+}
+
+/// The `n` bytes that were reported, or none if the trace does not have them. Any other number is a record that goes on over the
+/// next ones, the checksum among them.
+fn content<'a>(n: usize, input: &mut Input<'a>) -> Option<&'a [u8]> {
+    Some(input.rest()).filter(|bytes| bytes.is_empty() || bytes.len() == n)
+}
+
+/// A text; none that would go on over the next records, whose kinds are control characters.
+fn name(bytes: &[u8]) -> Option<&str> {
+    core::str::from_utf8(bytes).ok().filter(|name| !name.chars().any(char::is_control))
 }
 
 fn cause(input: &mut Input<'_>) -> Option<CloseCause> {
