@@ -110,6 +110,11 @@ impl<'c> Link<'c> {
         let aborting = |cause| Phase::Aborting { cause, told: false };
         let abandon = |cause| Self::Abandoning { cause, told: false };
         let next = match (&mut *self, input) {
+            // It ends without a connection: whoever reports one now has made it up.
+            (
+                Self::Finished,
+                Input::Connected(_) | Input::PeerClosed | Input::TxFailed | Input::Closed(_),
+            ) => return Err(Misuse::NoConnection),
             (Self::Finished, _) => return Ok(()),
 
             (Self::NoIp { .. }, Input::IpReady) => Self::BackOff { until: now },

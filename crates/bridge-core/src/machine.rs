@@ -82,7 +82,7 @@ impl<'c, const P: usize> Machine<'c, P> {
     }
 
     pub(crate) fn handle(&mut self, now: Instant, event: Event, storage: &mut [u8]) -> Result<(), Misuse> {
-        self.now = self.now.max(now);
+        self.now = self.now.max(now.min(Instant::LAST));
         match event {
             Event::UartRx(n) => self.uart_rx(n, storage)?,
             Event::SockRx(n) => self.sock_rx(n)?,
@@ -129,7 +129,7 @@ impl<'c, const P: usize> Machine<'c, P> {
 
     /// Reports what is to be done; the states were changed by the events already.
     pub(crate) fn poll(&mut self, now: Instant) -> Action {
-        self.now = self.now.max(now);
+        self.now = self.now.max(now.min(Instant::LAST));
         if matches!(self.link, Link::Finished) {
             return Action::Finished;
         }
@@ -265,6 +265,10 @@ impl<'c, const P: usize> Machine<'c, P> {
         if self.keep == Keep::Exactly {
             // An acknowledgement may have made place for the ends of packets that were waiting for it.
             self.packer.cut(&self.config.packing, self.keep, &mut self.up, storage);
+            // A packet that has ended may have taken the last place for an end, without which nothing can be read.
+            if self.draining.is_none() {
+                self.make_room(storage);
+            }
         }
         if self.draining.is_some() {
             self.packer.flush(&self.config.packing, self.keep, &mut self.up, storage);

@@ -57,12 +57,12 @@ impl Ring {
 
     /// The absolute offset after the last byte.
     pub(crate) const fn end(&self) -> u64 {
-        self.acked.get() + self.len as u64
+        self.acked.get().wrapping_add(self.len as u64)
     }
 
     /// The absolute offset after the last byte released.
     pub(crate) const fn released(&self) -> u64 {
-        self.acked.get() + self.released as u64
+        self.acked.get().wrapping_add(self.released as u64)
     }
 
     /// Bytes held.
@@ -82,6 +82,13 @@ impl Ring {
     /// Bytes released and not sent.
     pub(crate) const fn unsent(&self) -> usize {
         self.released - self.sent
+    }
+
+    /// How many of the bytes released and not sent lie in one piece: as many as [`Lent::ready`] has in its first part.
+    pub(crate) const fn unsent_whole(&self) -> usize {
+        let start = self.index(self.sent);
+        let (unsent, before_fold) = (self.unsent(), self.capacity - start);
+        if unsent < before_fold { unsent } else { before_fold }
     }
 
     /// Bytes not released: the packet still open.
@@ -231,15 +238,22 @@ mod tests {
 
     use super::*;
 
+    /// An offset that gets past `edge` within the test.
+    fn near(edge: u64) -> impl Strategy<Value = u64> {
+        (0..2_000_u64).prop_map(move |before| edge - before)
+    }
+
     proptest! {
-        /// Every way to move the cursors, against a queue that holds what the ring must hold.
+        /// Every way to move the cursors, from anywhere, against a queue that holds what the ring must hold.
         #[test]
         fn bytes_leave_as_they_came(
             capacity in prop_oneof![1..80usize, 8_000..9_000usize],
+            start in prop_oneof![Just(0), near(1 << 31), near(1 << 32), near(1 << 63), near(u64::MAX)],
             steps in prop::collection::vec((0..8u8, 0..3_000usize), 1..400),
         ) {
-            let mut ring = Ring::new(capacity);
+            let mut ring = Ring { acked: Count::new(start), ..Ring::new(capacity) };
             let mut storage = vec![0; capacity];
+            let mut acked = start;
             let mut held = VecDeque::new();
             let mut next = 0u8;
             for (step, size) in steps {
@@ -261,6 +275,7 @@ mod tests {
                         let n = size.min(ring.in_flight());
                         held.drain(..n);
                         ring.ack(n);
+                        acked = acked.wrapping_add(n as u64);
                     }
                     6 => ring.rewind(),
                     _ => {
@@ -273,6 +288,9 @@ mod tests {
                 let ready = ring.lend(&mut storage, usize::MAX).ready.concat();
                 prop_assert_eq!(&ready, &held.range(sent..sent + unsent).copied().collect::<vec::Vec<_>>());
                 prop_assert_eq!(ring.len(), held.len());
+                let offset = |n: usize| acked.wrapping_add(n as u64);
+                let cursors = (ring.acked(), ring.released(), ring.end());
+                prop_assert_eq!(cursors, (acked, offset(held.len() - ring.open()), offset(held.len())));
             }
         }
     }

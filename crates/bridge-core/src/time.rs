@@ -19,6 +19,9 @@ impl Instant {
     /// Later than every reachable instant: a deadline that is off.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
+    /// The latest that a bridge's clock gets: at [`Instant::NEVER`] what is off would be due, again and again.
+    pub(crate) const LAST: Self = Self(u64::MAX - 1);
+
     /// The instant `micros` µs after the start of the clock.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)

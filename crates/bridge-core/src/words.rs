@@ -231,6 +231,92 @@ mod tests {
         );
     }
 
+    /// Every reason by its place; a new one without a place does not compile.
+    fn place(reason: CloseReason) -> usize {
+        match reason {
+            CloseReason::Done => 0,
+            CloseReason::Reset => 1,
+            CloseReason::Refused => 2,
+            CloseReason::TimedOut => 3,
+            CloseReason::Unreachable => 4,
+            CloseReason::Unresolved => 5,
+            CloseReason::Replaced => 6,
+            CloseReason::Failed => 7,
+        }
+    }
+
+    fn cause_place(cause: CloseCause) -> usize {
+        match cause {
+            CloseCause::ConnectTimeout => 0,
+            CloseCause::Unacked => 1,
+            CloseCause::Silent => 2,
+            CloseCause::Idle => 3,
+            CloseCause::IpLost => 4,
+            CloseCause::PeerClosed => 5,
+            CloseCause::CloseTimeout => 6,
+            CloseCause::Stopping => 7,
+        }
+    }
+
+    #[test]
+    fn every_reason_has_words_of_its_own_and_is_told_by_them() {
+        let reasons = [
+            CloseReason::Done,
+            CloseReason::Reset,
+            CloseReason::Refused,
+            CloseReason::TimedOut,
+            CloseReason::Unreachable,
+            CloseReason::Unresolved,
+            CloseReason::Replaced,
+            CloseReason::Failed,
+        ];
+        let causes = [
+            CloseCause::ConnectTimeout,
+            CloseCause::Unacked,
+            CloseCause::Silent,
+            CloseCause::Idle,
+            CloseCause::IpLost,
+            CloseCause::PeerClosed,
+            CloseCause::CloseTimeout,
+            CloseCause::Stopping,
+        ];
+        assert!(reasons.iter().enumerate().all(|(at, reason)| place(*reason) == at));
+        assert!(causes.iter().enumerate().all(|(at, cause)| cause_place(*cause) == at));
+        let all = reasons.map(|reason| (reason.words(), reason.to_string()));
+        let all = all.into_iter().chain(causes.map(|cause| (cause.words(), cause.to_string())));
+        let mut told = std::collections::HashSet::new();
+        for (words, shown) in all {
+            assert_eq!(words, shown);
+            assert!(words.starts_with(char::is_lowercase) && words.ends_with(char::is_alphabetic), "{words}");
+            let mut journal = Journal::default();
+            journal.because(words);
+            let line = said(&mut journal, LinkState::Parked, 0).expect("news");
+            assert_eq!(line, std::format!("no connection needed: {words}"));
+            assert!(told.insert(line), "{words} is said of two");
+        }
+    }
+
+    #[test]
+    fn every_state_is_one_line() {
+        let peer = PeerIndex(0);
+        for (state, line, weight) in [
+            (LinkState::NoIp, "network has no address", Weight::Warning),
+            (LinkState::Parked, "no connection needed", Weight::Note),
+            (
+                LinkState::BackOff(Duration::from_micros(1)),
+                "not connected; next attempt in 1 ms",
+                Weight::Warning,
+            ),
+            (LinkState::Connecting(peer), "connecting to tcp://a:1", Weight::Detail),
+            (LinkState::Open(peer), "connected to tcp://a:1", Weight::Note),
+            (LinkState::Closing, "closing the connection", Weight::Detail),
+            (LinkState::Finished, "finished", Weight::Note),
+        ] {
+            let change = Journal::<String>::default().change(state).expect("news");
+            assert_eq!((change.line("tcp://a:1", 0).to_string().as_str(), change.weight()), (line, weight));
+        }
+    }
+
     #[test]
     fn a_reason_outlives_closing_and_no_pause_but_not_the_next_connection() {
         let mut journal = Journal::default();

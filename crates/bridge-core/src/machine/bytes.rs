@@ -59,9 +59,15 @@ impl<const P: usize> Machine<'_, P> {
         let packing = &self.config.packing;
         let skipped = self.packer.arrived(self.now, packing, self.keep, &mut self.up, storage);
         self.dropped.newest.add(skipped);
+        self.make_room(storage);
+        Ok(())
+    }
+
+    /// Overflow takes what is too much, if it may.
+    pub(super) fn make_room(&mut self, storage: &[u8]) {
         let unsent = Overflowing {
             policy: self.config.overflow,
-            packing,
+            packing: &self.config.packing,
             keep: self.keep,
             ring: &mut self.up,
             packer: &mut self.packer,
@@ -71,14 +77,13 @@ impl<const P: usize> Machine<'_, P> {
         if let Some(connection) = self.link.connection() {
             connection.base.add(unsent);
         }
-        Ok(())
     }
 
     pub(super) fn sock_rx(&mut self, n: usize) -> Result<(), Misuse> {
+        let lent = if self.may_read_socket() { self.down.vacant() } else { 0 };
         let Link::Up(connection) = &mut self.link else {
             return Err(Misuse::NoConnection);
         };
-        let lent = if connection.reads() { self.down.vacant() } else { 0 };
         within(n, lent)?;
         self.down.push(n);
         self.down.release(n);
@@ -141,7 +146,7 @@ impl<const P: usize> Machine<'_, P> {
     }
 
     pub(super) fn uart_tx_done(&mut self, n: usize) -> Result<(), Misuse> {
-        within(n, if self.uart.writes() { self.down.len() } else { 0 })?;
+        within(n, if self.uart.writes() { self.down.unsent_whole() } else { 0 })?;
         self.down.take(n);
         self.down.ack(n);
         self.moved = self.now;
