@@ -2,13 +2,12 @@
 //! delivered, damaged, forged, withheld or made up, and every call in every order.
 
 mod peer;
-mod script;
 mod world;
 
+use crate::script::Script;
 use peer::{Peer, pattern, patterned};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConnection};
-use script::Script;
 use std::time::Duration;
 use uartbridge_tls::{
     Client, Clients, Config, Connection, Event, Failure, Misuse, Roots, Server, ServerConfig, ServerSettings,
