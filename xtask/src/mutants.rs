@@ -14,6 +14,8 @@ use anyhow::{Context, Result, bail};
 use list::{Check, Mutation};
 use scratch::Scratch;
 
+use crate::step;
+
 /// How long a check may take, in seconds: a hundred times what each needs.
 const LIMIT: &str = "600";
 
@@ -80,6 +82,8 @@ impl Built {
         let start = Instant::now();
         let mut command = Command::new("timeout");
         command.arg(LIMIT).arg(&self.program).args(self.check.arguments());
+        // There, what a failing test leaves behind is swept away.
+        command.current_dir(self.program.parent().unwrap_or(step::root()));
         let output = command.stdin(Stdio::null()).output().context("running timeout (coreutils)")?;
         std::fs::remove_file(&self.program)?;
         let name = self.name.as_deref().unwrap_or("(none)");
