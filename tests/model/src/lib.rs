@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod alike;
 mod case;
 mod happens;
 mod key;

@@ -79,7 +79,7 @@ impl World {
                     return self.fails("a deadline that has passed stays");
                 }
             }
-            match self.bridge.poll(self.instant()) {
+            match self.poll() {
                 Action::OpenUart => self.outside.line = Line::Opening,
                 Action::Connect(_) if self.outside.net == Net::Quiet => self.outside.net = Net::Dialing,
                 Action::Connect(_) => return self.fails("a second connection is asked for"),
@@ -101,6 +101,13 @@ impl World {
             }
         }
         self.fails("never comes to rest");
+    }
+
+    fn poll(&mut self) -> Action {
+        let action = self.bridge.poll(self.instant());
+        #[cfg(test)]
+        crate::alike::saw(self.now, &action);
+        action
     }
 
     fn close(&mut self, close: Close) {
@@ -261,6 +268,8 @@ impl PartialEq for World {
         self.outside == other.outside && self.wrong == other.wrong && other.with_key(|key| key == mine)
     }
 }
+
+impl Eq for World {}
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
