@@ -24,6 +24,7 @@ pub(crate) fn trials(place: &Place) -> Vec<Trial> {
         place.trial("outages::serve_is_killed_under_tls", |place| serve_is_killed(place, "tls mutual\n")),
         place.trial("outages::serve_is_killed_while_the_server_stands_still", serve_is_killed_in_a_jam),
         place.trial("outages::serve_hangs_and_is_killed", serve_hangs),
+        place.trial("outages::serve_hangs_and_is_given_up", serve_hangs_for_good),
         place.trial("outages::websockify_is_killed", websockify_is_killed),
         place.trial("outages::websockify_hangs_and_is_killed", websockify_hangs),
         place.trial("outages::the_adapter_is_unplugged_in_mid_stream", unplugged_in_mid_stream),
@@ -80,6 +81,21 @@ fn serve_hangs(place: &Place) -> Result<(), Failed> {
         serve.again()?;
     }
     stream.end_through_serve("serve hung and killed", TIMES)
+}
+
+/// A relay that hangs keeps its connections, and says nothing: the last question about acknowledgements stays without an answer.
+fn serve_hangs_for_good(place: &Place) -> Result<(), Failed> {
+    let mut serve = place.own_serve()?;
+    let limits = "option unacked-limit 10s\noption close-timeout 2s\n";
+    let mut stream = Stream::begin(place, &serve, Through::Serve, limits)?;
+    stream.flow()?;
+    serve.freeze()?;
+    stream.is_missed()?;
+    let reason = "the peer has stopped acknowledging";
+    stream.until("the reason", |o| o.said.contains(reason))?;
+    serve.kill()?;
+    serve.again()?;
+    stream.end_through_serve("serve hung and given up", 1)
 }
 
 /// Nobody acknowledges, so nothing is sent again: what was under way is lost, in order all the same.

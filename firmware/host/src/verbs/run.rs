@@ -138,11 +138,21 @@ fn keep_trace(machine: &mut Machine, image: &Image, path: &Path) -> Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     while !machine.ended()? {
-        if let Some(trace) = machine.trace(image)? {
+        match machine.trace(image) {
             // Whoever reads it meanwhile has a whole one.
-            fs::write(&fresh, trace).and_then(|()| fs::rename(&fresh, path)).with_context(|| {
-                format!("writing the trace {}; name a file in a directory that is yours", path.display())
-            })?;
+            Ok(Some(trace)) => {
+                fs::write(&fresh, trace).and_then(|()| fs::rename(&fresh, path)).with_context(|| {
+                    format!("writing the trace {}; name a file in a directory that is yours", path.display())
+                })?;
+            }
+            Ok(None) => {}
+            // Most likely QEMU is about to end; otherwise the board goes on without.
+            Err(error) => {
+                if !machine.ended()? {
+                    eprintln!("no more of the trace: {error:#}");
+                }
+                return machine.wait();
+            }
         }
         std::thread::sleep(TRACE_EVERY);
     }
