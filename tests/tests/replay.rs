@@ -1,15 +1,17 @@
-//! Every scenario, recorded: its trace replays, and the scenario that is made of the trace runs on the core, too.
+//! Every scenario, recorded: its trace replays, and the scenario that is made of the trace runs on the core, too. Some are recorded by the
+//! program, on a real pty and real sockets.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use uartbridge_tests::program::build;
+use uartbridge_tests::program::{ProgramWorld, build};
 use uartbridge_tests::scenario::Scenario;
 use uartbridge_tests::sim::{Profile, SimWorld};
 use uartbridge_tests::tls::{Calendar, Credentials};
-use uartbridge_tests::{CoreBridge, Driver, Library, Paper, Settings, parse, run, settings};
+use uartbridge_tests::{Act, CoreBridge, Driver, Library, Paper, Settings, World, parse, run, settings};
 
 /// What a scenario is recorded with, and what its copy runs with.
 const RECORDED: Profile = Profile { segment: 536, loss: 0, chunk: 300 };
@@ -35,7 +37,36 @@ fn main() {
             trials.push(Trial::test(name, move || copies(scenario, content)));
         }
     }
+    for name in REAL {
+        trials.push(Trial::test(format!("program::{name}"), move || real(library, name)));
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// What the program records.
+const REAL: [&str; 8] = [
+    "device-unplugged-and-back",
+    "failure-09-half-open-with-uplink",
+    "s06-tls-mutual",
+    "s07-fail-over-to-the-second-server",
+    "s07-resets-lose-nothing",
+    "s09-udp-datagrams-by-length",
+    "server-mode-client-comes-and-goes",
+    "stop-drains",
+];
+
+fn real(library: &Library, name: &str) -> Result<(), Failed> {
+    let scenario = library.scenarios.iter().find(|scenario| scenario.name == name).ok_or("it has gone")?;
+    let folder = Folder::new(&format!("{name}-real"))?;
+    let file = folder.0.join("trace");
+    let mut traced = scenario.clone();
+    traced.options.push(("trace".to_owned(), file.display().to_string()));
+    let mut world = ProgramWorld::new(&traced, program()?)?;
+    run(scenario, &mut world).map_err(|failure| failure.to_string())?;
+    // Its end writes the rest of the trace.
+    let _ = world.act(&Act::Stop);
+    world.wait(Duration::from_secs(30), &mut |observed| observed.finished.is_some())?;
+    copy(&folder, &file).map(drop)
 }
 
 fn copies(scenario: &Scenario, content: bool) -> Result<(), Failed> {
@@ -46,13 +77,19 @@ fn copies(scenario: &Scenario, content: bool) -> Result<(), Failed> {
         return Ok(());
     }
     let folder = Folder::new(&format!("{}-{content}", scenario.name))?;
-    let (file, copy) = (folder.0.join("trace"), folder.0.join("copy.scn"));
+    let file = folder.0.join("trace");
     std::fs::write(&file, trace)?;
-    let told = replay(&file, &copy)?;
+    let copied = copy(&folder, &file)?;
+    Ok(same(&copied, &made, content)?)
+}
+
+/// The scenario that is made of a trace runs: with these settings.
+fn copy(folder: &Folder, trace: &Path) -> Result<Settings, Failed> {
+    let copy = folder.0.join("copy.scn");
+    let told = replay(trace, &copy)?;
     let text = std::fs::read_to_string(&copy)?;
     let shown = |problem: &dyn core::fmt::Display| format!("{problem}\n{told}\n{text}");
     let copy = parse("copy.scn", &text).map_err(|error| shown(&error))?;
-    same(&settings(&copy)?, &made, content).map_err(|problem| shown(&problem))?;
     for profile in COPIES {
         let seed = u32::try_from(SEED)?;
         let settings = settings(&copy)?;
@@ -60,7 +97,7 @@ fn copies(scenario: &Scenario, content: bool) -> Result<(), Failed> {
         let mut world = SimWorld::new(&copy, profile, SEED, None, make);
         run(&copy, &mut world).map_err(|failure| shown(&failure))?;
     }
-    Ok(())
+    Ok(settings(&copy)?)
 }
 
 /// The trace of a run of the core.
@@ -97,14 +134,17 @@ fn same(copy: &Settings, made: &Settings, content: bool) -> Result<(), String> {
 
 /// What `uartbridge replay` tells of a trace of which it makes a scenario.
 fn replay(trace: &Path, copy: &Path) -> Result<String, Failed> {
-    static PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(build);
-    let program = PROGRAM.as_ref().map_err(|error| error.clone())?;
-    let output = Command::new(program).arg("replay").arg(trace).arg("--scenario").arg(copy).output()?;
+    let output = Command::new(program()?).arg("replay").arg(trace).arg("--scenario").arg(copy).output()?;
     let told = String::from_utf8(output.stdout)?;
     if output.status.success() && told.contains("every action is the recorded one") {
         return Ok(told);
     }
     Err(format!("{}: {told}{}", output.status, String::from_utf8_lossy(&output.stderr)).into())
+}
+
+fn program() -> Result<&'static Path, String> {
+    static PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(build);
+    PROGRAM.as_deref().map_err(|error| error.clone())
 }
 
 /// A folder of a test's own.

@@ -123,6 +123,50 @@ fn a_bridge_of_an_unusual_size_is_told_but_not_checked() {
     );
 }
 
+/// Peers that there are not, more bytes than memory has, times beyond all calendars: whoever made the trace, nothing panics.
+#[test]
+fn what_cannot_be_is_told_as_well_as_it_can_be() {
+    let directory = Directory::new();
+    let file = directory.path("x.trace");
+    let (pcapng, scenario) = (directory.path("x.pcapng"), directory.path("x.scn"));
+    let mut config = Config::DEFAULT;
+    config.packing.delimiter = uartbridge_core::Delimiter::new(b"\n");
+    for content in [false, true] {
+        let setup = Setup { config, content, began: Some(u64::MAX - 1), ..setup(7) };
+        let mut tape = Tape::new(Paper::default(), &setup);
+        tape.name(PeerIndex(255), "tcp://[::1]:99999");
+        for round in [1, u64::MAX / 2] {
+            let at = Instant::from_micros(round);
+            tape.asked(at, Action::Connect(PeerIndex(200)));
+            tape.told(at, Event::Connected(uartbridge_core::Acks::OnWrite), &[]);
+            for n in [0, 1, 70_000, usize::MAX] {
+                for event in [
+                    Event::UartRx(n),
+                    Event::SockRx(n),
+                    Event::TxDone(n),
+                    Event::UartTxDone(n),
+                    Event::SockRxCut(n),
+                ] {
+                    let brings = matches!(event, Event::UartRx(_) | Event::SockRx(_));
+                    tape.told(at, event, if brings { b"other bytes\n" } else { &[] });
+                }
+            }
+            let errors =
+                uartbridge_core::LineErrors { overrun: u32::MAX, framing: u32::MAX, parity: u32::MAX };
+            for event in [Event::TxAcked(u64::MAX), Event::PeerClosed, Event::Stop, Event::UartErrors(errors)]
+            {
+                tape.told(at, event, &[]);
+            }
+            tape.told(at, Event::Closed(uartbridge_core::CloseReason::TimedOut), &[]);
+        }
+        fs::write(&file, &tape.sink().0).expect("our own directory");
+        let output =
+            replay(&file, &["-v", "--force", "--pcapng", name(&pcapng), "--scenario", name(&scenario)]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(tshark(&pcapng, &[]).lines().count() > 10);
+    }
+}
+
 /// The memory of a ring that has gone round, as a debugger writes it: the beginning is missing.
 #[test]
 fn a_dump_of_a_ring_is_told_from_where_it_begins() {

@@ -53,6 +53,7 @@ pub(crate) fn outage(directory: &Directory, options: &[&str]) -> (Vec<u8>, Vec<u
     program.said("not connected: ");
     let peer = server(port);
     let mut second = accept(&peer);
+    program.said("connected to");
     talk(&mut second, b"temp 2\r\n", b"fine\n");
     program.counts("up_held=0");
     program.signal(rustix::process::Signal::TERM);
@@ -205,6 +206,10 @@ fn a_full_disk_is_told_once_and_holds_up_nothing() {
         let mut peer = accept(&peer);
         let mut device = open_pty(&directory.path("tty"));
         let line = [b'x'; 500];
+        // What the bridge was made of is written; after that, the rest fits or does not.
+        while !trace.starts_with("/dev") && fs::metadata(&trace).expect("it is there").len() == 0 {
+            std::thread::yield_now();
+        }
         for _ in 0..lines {
             device.write_all(&line).expect("room");
             expect(&mut peer, &line);

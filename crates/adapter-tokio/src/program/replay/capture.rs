@@ -18,6 +18,8 @@ use conversation::{Conversation, Remote, Segment};
 /// The interfaces.
 const UART: u32 = 0;
 const NET: u32 = 1;
+/// The most comments of a packet.
+const COMMENTS: usize = 256;
 
 /// A pcapng file under way.
 pub(super) struct Capture {
@@ -71,7 +73,8 @@ impl Capture {
     /// Takes in a record, of which the story says `lines`.
     pub(super) fn take(&mut self, step: &Step<'_>, lines: &[String]) -> io::Result<()> {
         self.last = step.record.at;
-        self.comments.extend(lines.iter().map(|line| line.trim().to_owned()));
+        let room = COMMENTS.saturating_sub(self.comments.len());
+        self.comments.extend(lines.iter().take(room).map(|line| line.trim().to_owned()));
         match step.record.what {
             What::Told(event, _) => self.event(event, step.bytes),
             What::Asked(action) => self.action(action),
