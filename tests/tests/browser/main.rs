@@ -35,6 +35,8 @@ const FOLDER: &str = "UARTBRIDGE_BROWSER_FOLDER";
 const ROUNDS: &str = "UARTBRIDGE_BROWSER_BENCH";
 /// Real worlds mostly wait: there may be more of them than processors.
 const THREADS: usize = 8;
+/// Those through which a stream goes as fast as it can come after them, so that nobody waits for them.
+const BUSY: usize = 2;
 /// How long something may take that takes a moment.
 const SOON: Duration = Duration::from_secs(30);
 /// Where pages come from that are no part of the program.
@@ -93,22 +95,27 @@ fn run(browser: &Path, folder: &Path) -> Result<bool, String> {
         let rounds = rounds.filter(|rounds| *rounds > 0).ok_or_else(|| format!("{ROUNDS} is a count"))?;
         return bench::run(&place, rounds).map(|()| true);
     }
+    let mut waiting = serial::trials(&place);
+    waiting.extend(page::trials(&place));
+    waiting.extend(traces::trials(&place));
+    waiting.extend(bare::trials(&place));
+    waiting.extend(hidden::trials(&place));
+    waiting.extend(person::trials(&place));
+    waiting.extend(refused::trials(&place));
+    waiting.extend(sending::trials(&place));
+    waiting.extend(worker::trials(&place));
+    waiting.extend(scenarios::trials(&place)?);
+    let mut busy = sealed::trials(&place);
+    busy.extend(exact::trials(&place));
+    busy.extend(outages::trials(&place));
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(THREADS);
-    let mut trials = serial::trials(&place);
-    trials.extend(page::trials(&place));
-    trials.extend(traces::trials(&place));
-    trials.extend(sealed::trials(&place));
-    trials.extend(exact::trials(&place));
-    trials.extend(outages::trials(&place));
-    trials.extend(bare::trials(&place));
-    trials.extend(hidden::trials(&place));
-    trials.extend(person::trials(&place));
-    trials.extend(refused::trials(&place));
-    trials.extend(sending::trials(&place));
-    trials.extend(worker::trials(&place));
-    trials.extend(scenarios::trials(&place)?);
-    Ok(!libtest_mimic::run(&arguments, trials).has_failed())
+    let threads = arguments.test_threads;
+    let mut passed = |at_once, trials| {
+        arguments.test_threads = threads.or(Some(at_once));
+        !libtest_mimic::run(&arguments, trials).has_failed()
+    };
+    let passed = [passed(THREADS, waiting), passed(BUSY, busy)];
+    Ok(passed == [true; 2])
 }
 
 /// What all tests share.

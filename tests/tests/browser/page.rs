@@ -8,6 +8,9 @@ use uartbridge_tests::browser::Page;
 
 use crate::Place;
 
+/// The other tests want the same browser. Less than the browser may think about a command.
+const LIMIT: Duration = Duration::from_secs(50);
+
 pub(crate) fn trials(place: &Place) -> Vec<Trial> {
     vec![
         place.trial("page::its_modules_pass_their_own_tests", modules),
@@ -63,11 +66,11 @@ pub(crate) fn eventually(page: &mut Page, expression: &str) -> Result<Value, Fai
             setTimeout(() => resolve(null), {});
             look();
         }})",
-        Duration::from_secs(30).as_millis()
+        LIMIT.as_millis()
     );
     let found = page.evaluate(&wait)?;
     if found.is_null() {
-        Err(format!("for half a minute, there was nothing of {expression}").into())
+        Err(format!("for {LIMIT:?}, there was nothing of {expression}").into())
     } else {
         Ok(found)
     }
