@@ -76,16 +76,20 @@ impl Follow {
         }
     }
 
-    /// Nothing more comes here.
-    pub fn end(&mut self, place: &mut Place) {
+    /// Nothing more comes here, or not before something comes elsewhere.
+    pub fn settle(&mut self, place: &mut Place) {
         let held = core::mem::take(&mut place.held);
-        if place.next.take().is_some() || held.is_empty() {
+        if held.is_empty() {
             return;
         }
         // Too short for a record: the nearest place where it fits, and rather new than old.
         let lowest = self.reached.saturating_sub(BACK);
         match (lowest..=self.reached).rev().find(|&at| self.common(at, &held) == held.len()) {
-            Some(at) => self.arrive(at, at + held.len() as u64),
+            Some(at) => {
+                let end = at + held.len() as u64;
+                self.arrive(at, end);
+                place.next = Some(end);
+            }
             None => self.damaged += held.len() as u64,
         }
     }
@@ -165,7 +169,7 @@ mod tests {
                 for stream in streams {
                     let mut place = Place::anywhere();
                     stream.chunks(piece).for_each(|bytes| follow.feed(&mut place, bytes));
-                    follow.end(&mut place);
+                    follow.settle(&mut place);
                 }
                 [follow.lost(sent.len() as u64), follow.duplicated, follow.reordered, follow.damaged]
             })
@@ -183,6 +187,18 @@ mod tests {
             let short = [&sent[..cut], &sent[cut..cut + 3], &sent[cut + 3..]];
             assert_eq!(follow(&sent, &short), [0; 4], "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_connection_that_ends_later_than_the_next_begins_is_in_order() {
+        let sent = Records::up().take(1024);
+        let mut follow = Follow::new(Records::up());
+        let (mut old, mut new) = (Place::anywhere(), Place::anywhere());
+        follow.feed(&mut old, &sent[..7]);
+        follow.settle(&mut old);
+        follow.feed(&mut new, &sent[7..]);
+        follow.settle(&mut old);
+        assert_eq!((follow.lost(1024), follow.reordered, follow.duplicated), (0, 0, 0));
     }
 
     #[test]

@@ -176,12 +176,16 @@ impl<S: Subject> Soak<S> {
         self.down.feed(&mut self.device, &got);
         self.places.resize(seen.connections.len(), Place::anywhere());
         for nth in self.ended..seen.connections.len() {
-            let (connection, place) = (&mut seen.connections[nth], &mut self.places[nth]);
+            let (earlier, rest) = self.places.split_at_mut(nth);
+            let (connection, place) = (&mut seen.connections[nth], &mut rest[0]);
             let got = core::mem::take(&mut connection.got);
+            if !got.is_empty() {
+                earlier[self.ended..].iter_mut().for_each(|place| self.up.settle(place));
+            }
             self.totals.peer_got += got.len() as u64;
             self.up.feed(place, &got);
             if connection.end.is_some() {
-                self.up.end(place);
+                self.up.settle(place);
             }
         }
         let ended = |nth: &usize| seen.connections[*nth].end.is_some();
@@ -190,9 +194,9 @@ impl<S: Subject> Soak<S> {
 
     fn account(&mut self) {
         for place in &mut self.places {
-            self.up.end(place);
+            self.up.settle(place);
         }
-        self.down.end(&mut self.device);
+        self.down.settle(&mut self.device);
         let ledger = self.world.ledger();
         let totals = &mut self.totals;
         totals.runs = 1;

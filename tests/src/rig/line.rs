@@ -84,7 +84,7 @@ impl Line {
     }
 
     pub(super) fn end(&mut self, down: &mut Follow) {
-        down.end(&mut self.place);
+        down.settle(&mut self.place);
     }
 }
 

@@ -71,7 +71,7 @@ impl Server {
         self.holds_off()?;
         for mut open in core::mem::take(&mut self.open) {
             self.got += open.read(up).1;
-            up.end(&mut open.place);
+            up.settle(&mut open.place);
             open.socket.set_linger(Some(Duration::ZERO))?;
         }
         Ok(())
@@ -106,13 +106,13 @@ impl Server {
     }
 
     pub(super) fn turn(&mut self, now: Instant, up: &mut Follow) -> io::Result<()> {
-        self.accept()?;
+        self.accept(up)?;
         if self.reads {
             self.open.retain_mut(|open| {
                 let (goes_on, got) = open.read(up);
                 self.got += got;
                 if !goes_on {
-                    up.end(&mut open.place);
+                    up.settle(&mut open.place);
                 }
                 goes_on
             });
@@ -129,14 +129,15 @@ impl Server {
     }
 
     pub(super) fn end(&mut self, up: &mut Follow) {
-        self.open.iter_mut().for_each(|open| up.end(&mut open.place));
+        self.open.iter_mut().for_each(|open| up.settle(&mut open.place));
     }
 
-    fn accept(&mut self) -> io::Result<()> {
+    fn accept(&mut self, up: &mut Follow) -> io::Result<()> {
         while let Some(listener) = &self.listener {
             match listener.accept() {
                 Ok((socket, _)) => {
                     socket.set_nonblocking(true)?;
+                    self.open.iter_mut().for_each(|open| up.settle(&mut open.place));
                     self.open.push(Open { socket, place: Place::anywhere(), shut: false });
                     self.connections += 1;
                 }
