@@ -11,7 +11,7 @@ use super::list::{Check, Mutation};
 use crate::step::{self, cargo};
 
 /// What is copied: all that the model and the core's own tests need.
-const MEMBERS: [&str; 3] = ["crates/bridge-core", "tests/model", "tests/reference"];
+const MEMBERS: [&str; 4] = ["crates/bridge-core", "crates/bridge-trace", "tests/model", "tests/reference"];
 
 /// The copy.
 pub(super) struct Scratch {
