@@ -99,11 +99,11 @@ impl Page {
             }})",
             SOON.as_millis()
         );
-        match self.evaluate(&wait)? {
-            Value::Null | Value::Bool(false) => {
-                Err(format!("for half a minute, there was nothing of {expression}"))
-            }
-            found => Ok(found),
+        let found = self.evaluate(&wait)?;
+        if found.is_null() || found == false {
+            Err(format!("for half a minute, there was nothing of {expression}"))
+        } else {
+            Ok(found)
         }
     }
 
