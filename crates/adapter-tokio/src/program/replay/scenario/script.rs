@@ -215,22 +215,31 @@ impl Script<'_> {
             End::Closed { whole: true } => self.line(format_args!("{peer} closes")),
             End::Closed { whole: false } => self.line(format_args!("{peer} half-closes")),
         }
+        // A black hole would swallow the news of that; a refusal must be there before the next attempt.
+        let silence = matches!(self.next_attempt(index + 1), Some((_, Outcome::Silence)));
+        if silence {
+            self.line(if end == End::Reset { "expect disconnected" } else { "wait 20 ms" });
+        }
         self.prepare(index + 1);
-        if end == End::Reset {
+        if end == End::Reset && !silence {
             self.line("expect disconnected");
         }
     }
 
-    /// Makes the next attempt, after the fact at `from`, go as it went.
-    fn prepare(&mut self, from: usize) {
+    /// The next attempt after the fact at `from`, and what becomes of it.
+    fn next_attempt(&self, from: usize) -> Option<(usize, Outcome)> {
         let attempt = |(_, fact): &(Instant, Fact)| {
             if let Fact::Attempt(peer, outcome) = fact { Some((*peer, *outcome)) } else { None }
         };
-        let next = self.scenario.facts[from..].iter().find_map(attempt);
+        self.scenario.facts[from..].iter().find_map(attempt)
+    }
+
+    /// Makes the next attempt, after the fact at `from`, go as it went.
+    fn prepare(&mut self, from: usize) {
         if self.scenario.setup.config.packing.datagrams {
             return;
         }
-        match next {
+        match self.next_attempt(from) {
             Some((peer, Outcome::Refused)) => {
                 self.heal();
                 self.refuse(peer);
