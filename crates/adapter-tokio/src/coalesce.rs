@@ -33,21 +33,12 @@ struct Thread {
 
 /// Lets the threads of a runtime rest where that pays. For a current-thread runtime, on the thread that will run it.
 pub fn coalesce(runtime: &mut tokio::runtime::Builder) {
-    if std::env::var_os("UB_NO_REST").is_some() {
-        return;
-    }
     // Otherwise a rest may take 50 µs longer (prctl(2), PR_SET_TIMERSLACK). Where it cannot be set, it does.
     let _ = rustix::thread::set_current_timer_slack(Some(NonZeroU64::MIN));
     runtime
         .on_thread_park(|| {
             if let Some(rest) = THREAD.with_borrow_mut(|thread| thread.load.round_ends()) {
-                static R: std::sync::LazyLock<Duration> = std::sync::LazyLock::new(|| {
-                    Duration::from_micros(
-                        std::env::var("UB_REST_US").ok().and_then(|v| v.parse().ok()).unwrap_or(40),
-                    )
-                });
-                let _ = rest;
-                std::thread::sleep(*R);
+                std::thread::sleep(rest);
             }
             THREAD.with_borrow_mut(|thread| thread.waits_since = Some(Instant::now()));
         })
