@@ -20,7 +20,8 @@ pub fn run(data: &[u8]) -> Result<Depth, ConfigError> {
     let mut script = Script::new(data);
     let shape = script.byte();
     let valid = shape & 1 == 1;
-    let rings = rings(&mut script);
+    let (up, down) = rings(&mut script);
+    let rings = if valid { (up.max(1), down.max(1)) } else { (up, down) };
     let config = config(&mut script, valid.then_some(rings.0));
     let refused = config.validate(rings.0, rings.1);
     assert!(!valid || refused.is_ok(), "{refused:?} of {config:?}");
