@@ -27,21 +27,24 @@ pub struct Follow {
 /// Where a stream of bytes is: one for each connection.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The next byte is this one, if all goes on.
+    /// The first byte of `held` is this one, if all goes on.
     next: Option<u64>,
-    /// What has come since it did not.
+    /// Or else it may be this one: until then, all went on.
+    perhaps: Option<u64>,
+    /// What has come and is not placed yet: less than a record, if all goes on. Records begin alike, so that a beginning alone
+    /// does not say whose it is.
     held: Vec<u8>,
 }
 
 impl Place {
     /// At the beginning of what was sent.
     pub const fn start() -> Self {
-        Self { next: Some(0), held: Vec::new() }
+        Self { next: Some(0), perhaps: None, held: Vec::new() }
     }
 
     /// Anywhere: a new connection.
     pub const fn anywhere() -> Self {
-        Self { next: None, held: Vec::new() }
+        Self { next: None, perhaps: None, held: Vec::new() }
     }
 }
 
@@ -58,26 +61,20 @@ impl Follow {
 
     /// These bytes come next.
     pub fn feed(&mut self, place: &mut Place, bytes: &[u8]) {
-        let mut rest = bytes;
-        while let Some((&first, others)) = rest.split_first() {
-            match place.next {
-                Some(at) => {
-                    let same = self.common(at, rest);
-                    self.arrive(at, at + same as u64);
-                    rest = &rest[same..];
-                    place.next = rest.is_empty().then_some(at + same as u64);
-                }
-                None => {
-                    place.held.push(first);
-                    rest = others;
-                    self.locate(place);
-                }
-            }
-        }
+        place.held.extend_from_slice(bytes);
+        while self.go_on(place) || self.locate(place) {}
     }
 
     /// Nothing more comes here, or not before something comes elsewhere.
     pub fn settle(&mut self, place: &mut Place) {
+        if let Some(at) = place.next {
+            let end = at + place.held.len() as u64;
+            self.arrive(at, end);
+            place.next = Some(end);
+            place.held.clear();
+            return;
+        }
+        self.begin(place, place.held.len());
         let held = core::mem::take(&mut place.held);
         if held.is_empty() {
             return;
@@ -94,20 +91,58 @@ impl Follow {
         }
     }
 
-    /// A whole record says where it is, and where what came just before it belongs.
-    fn locate(&mut self, place: &mut Place) {
-        let Some(before) = place.held.len().checked_sub(RECORD) else { return };
-        if let Some(number) = self.records.number(&place.held[before..]) {
-            let at = u64::from(number) * RECORD as u64;
-            let tail = self.tail(at, &place.held[..before]);
-            self.damaged += (before - tail) as u64;
-            self.arrive(at - tail as u64, at + RECORD as u64);
-            place.next = Some(at + RECORD as u64);
-            place.held.clear();
-        } else if place.held.len() >= 2 * RECORD {
-            self.damaged += 1;
-            place.held.remove(0);
+    /// Places whole records, if all goes on; true if it does not.
+    fn go_on(&mut self, place: &mut Place) -> bool {
+        let Some(at) = place.next else { return false };
+        let same = self.common(at, &place.held);
+        let whole = same.saturating_sub((at as usize + same) % RECORD);
+        if whole > 0 {
+            self.arrive(at, at + whole as u64);
+            place.held.drain(..whole);
+            place.next = Some(at + whole as u64);
         }
+        if whole + place.held.len() == same {
+            return false;
+        }
+        place.perhaps = place.next.take();
+        true
+    }
+
+    /// A whole record says where it is, and where what came just before it belongs; true if there is one.
+    fn locate(&mut self, place: &mut Place) -> bool {
+        if place.next.is_some() {
+            return false;
+        }
+        let found = place.held.windows(RECORD).enumerate();
+        let Some((before, number)) =
+            found.filter_map(|(before, bytes)| Some((before, self.records.number(bytes)?))).next()
+        else {
+            // Longer than the beginning of a record, the end of another, and what may become a whole one.
+            let surplus = place.held.len().saturating_sub(3 * RECORD);
+            if surplus > 0 {
+                let surplus = surplus.saturating_sub(self.begin(place, surplus));
+                self.damaged += surplus as u64;
+                place.held.drain(..surplus);
+            }
+            return false;
+        };
+        let at = u64::from(number) * RECORD as u64;
+        let tail = self.tail(at, &place.held[..before]);
+        let begun = self.begin(place, before - tail);
+        self.damaged += (before - tail - begun) as u64;
+        self.arrive(at - tail as u64, at);
+        place.held.drain(..before - begun);
+        place.next = Some(at);
+        true
+    }
+
+    /// Where all had gone on so far, the first of the next `most` bytes still do: takes them, and says how many.
+    fn begin(&mut self, place: &mut Place, most: usize) -> usize {
+        let Some(at) = place.perhaps.take() else { return 0 };
+        let same = self.common(at, &place.held[..most]);
+        self.arrive(at, at + same as u64);
+        place.held.drain(..same);
+        same
     }
 
     /// How many bytes at the end of `bytes` are what was sent just before `at`.
