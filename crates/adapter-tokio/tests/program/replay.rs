@@ -147,8 +147,8 @@ fn what_cannot_be_is_told_as_well_as_it_can_be() {
                     Event::UartTxDone(n),
                     Event::SockRxCut(n),
                 ] {
-                    let brings = matches!(event, Event::UartRx(_) | Event::SockRx(_));
-                    tape.told(at, event, if brings { b"other bytes\n" } else { &[] });
+                    let brings = matches!(event, Event::UartRx(_) | Event::SockRx(_)) && n < 100_000;
+                    tape.told(at, event, &vec![b'\n'; if brings { n } else { 0 }]);
                 }
             }
             let errors =
