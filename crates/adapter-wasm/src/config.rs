@@ -338,7 +338,7 @@ mod tests {
             (vec![("upBuffer", Value::Number(-1.0))], "upBuffer must be a whole number"),
             (vec![("upBuffer", Value::Number(0.0))], "upBuffer must hold at least 1 byte"),
             (vec![("connectTimeout", Value::Number(f64::NAN))], "connectTimeout must be a time"),
-            (vec![("connectTimeout", Value::Number(0.0))], "connectTimeout must be longer than zero"),
+            (vec![("connectTimeout", Value::Number(0.0))], "connectTimeout must be above zero"),
             (vec![("closeTimeout", Value::Number(f64::INFINITY))], "closeTimeout must end"),
             (vec![("packLength", Value::Number(2e6))], "packLength must not exceed upBuffer"),
             (vec![("packDelimiter", text(""))], "packDelimiter must be 1 to 4 bytes"),

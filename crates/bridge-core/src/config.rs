@@ -240,7 +240,7 @@ impl Config<'_> {
             (
                 up >= MIN_DROPPING_RING || self.overflow == Overflow::Block,
                 "up",
-                "hold at least 16 bytes when overflow drops",
+                "hold at least 16 bytes to drop",
             ),
             (up <= u32::MAX as usize / 2, "up", "hold less than 2 GiB"),
             (down <= u32::MAX as usize / 2, "down", "hold less than 2 GiB"),
@@ -250,7 +250,7 @@ impl Config<'_> {
             (
                 !self.packing.datagrams || self.packing.max_len <= 65_507,
                 "packing.max_len",
-                "not exceed 65507, the most that a UDP datagram carries",
+                "not exceed 65507 (UDP)",
             ),
             (self.packing.max_len <= up, "packing.max_len", "not exceed the up ring"),
         ];
@@ -273,7 +273,7 @@ impl Config<'_> {
             (self.ladder.no_ip, "ladder.no_ip"),
         ];
         if let Some(&(_, field)) = longer_than_zero.iter().find(|(span, _)| *span == Duration::ZERO) {
-            return Err(ConfigError { field, must: "be longer than zero" });
+            return Err(ConfigError { field, must: "be above zero" });
         }
         let that_end = [
             (self.close_timeout, "close_timeout"),

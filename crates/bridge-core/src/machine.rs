@@ -81,8 +81,14 @@ impl<'c, const P: usize> Machine<'c, P> {
         }
     }
 
-    pub(crate) fn handle(&mut self, now: Instant, event: Event, storage: &mut [u8]) -> Result<(), Misuse> {
+    /// Time passes, and never goes back. Not inlined: it would be there twice.
+    #[inline(never)]
+    fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now.min(Instant::LAST));
+    }
+
+    pub(crate) fn handle(&mut self, now: Instant, event: Event, storage: &mut [u8]) -> Result<(), Misuse> {
+        self.advance(now);
         match event {
             Event::UartRx(n) => self.uart_rx(n, storage)?,
             Event::SockRx(n) => self.sock_rx(n)?,
@@ -129,7 +135,7 @@ impl<'c, const P: usize> Machine<'c, P> {
 
     /// Reports what is to be done; the states were changed by the events already.
     pub(crate) fn poll(&mut self, now: Instant) -> Action {
-        self.now = self.now.max(now.min(Instant::LAST));
+        self.advance(now);
         if matches!(self.link, Link::Finished) {
             return Action::Finished;
         }

@@ -15,6 +15,7 @@ const RECORD: usize = 3;
 /// # Errors
 /// The block is too small, or a setting cannot be written.
 pub fn encode(settings: &Settings<'_>, block: &mut [u8]) -> Result<(), Error> {
+    settings.check_sayable()?;
     block.fill(0xff);
     let mut writer = Writer { block, end: HEADER };
     settings.clone().walk(&mut writer)?;

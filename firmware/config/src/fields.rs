@@ -157,19 +157,15 @@ pub(crate) trait Codec<'a> {
         Ok(())
     }
 
-    /// An array of at most 8 bytes.
-    fn octets<const N: usize>(&mut self, tag: u8, value: &mut [u8; N]) -> Result<(), Error> {
-        let mut octets = [0; 8];
-        octets[..N].copy_from_slice(value);
-        let mut number = u64::from_le_bytes(octets);
+    /// At most 8 bytes.
+    fn octets(&mut self, tag: u8, value: &mut [u8]) -> Result<(), Error> {
+        let mut number = value.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte));
         self.number(tag, &mut number)?;
-        let octets = number.to_le_bytes();
-        let (own, beyond) = octets.split_at(N);
-        if beyond.iter().any(|&byte| byte != 0) {
-            return Err(Error::BadValue(tag));
+        for byte in value {
+            *byte = number as u8;
+            number >>= 8;
         }
-        value.copy_from_slice(own);
-        Ok(())
+        if number == 0 { Ok(()) } else { Err(Error::BadValue(tag)) }
     }
 }
 
@@ -230,9 +226,6 @@ impl<'a> Settings<'a> {
         )?;
         self.walk_address(codec)?;
         let mut mac = self.mac.unwrap_or_default();
-        if self.mac == Some([0; 6]) {
-            return Err(Error::BadValue(tag::MAC));
-        }
         codec.octets(tag::MAC, &mut mac)?;
         self.mac = (mac != [0; 6]).then_some(mac);
         codec.small(tag::BAUD, &mut self.baud)?;
@@ -259,9 +252,6 @@ impl<'a> Settings<'a> {
             StaticAddress { address: [0; 4], prefix: 0, gateway: [0; 4], dns: [0; 4] };
         let mut own = match self.address {
             Address::Dhcp => NONE,
-            Address::Static(StaticAddress { address: [0, 0, 0, 0], .. }) => {
-                return Err(Error::BadValue(tag::ADDRESS));
-            }
             Address::Static(own) => own,
         };
         codec.octets(tag::ADDRESS, &mut own.address)?;
@@ -321,12 +311,22 @@ impl<'a> Settings<'a> {
         Ok(())
     }
 
-    /// A plan is told by its span, so one whose span never ends has no place here.
+    /// What a block has no words for: zeros say that there is no such setting, and a plan for sleep is told by a span that ends.
+    pub(crate) fn check_sayable(&self) -> Result<(), Error> {
+        let nowhere = matches!(self.address, Address::Static(own) if own.address == [0; 4]);
+        let tag = match self.config.power {
+            _ if self.mac == Some([0; 6]) => tag::MAC,
+            _ if nowhere => tag::ADDRESS,
+            Power::Doze { after: Duration::NEVER } => tag::DOZE_AFTER,
+            Power::OnDemand { linger: Duration::NEVER } => tag::LINGER,
+            Power::AlwaysOn | Power::Doze { .. } | Power::OnDemand { .. } => return Ok(()),
+        };
+        Err(Error::BadValue(tag))
+    }
+
     fn walk_power(&mut self, codec: &mut impl Codec<'a>) -> Result<(), Error> {
         let (mut doze_after, mut linger) = match self.config.power {
             Power::AlwaysOn => (Duration::NEVER, Duration::NEVER),
-            Power::Doze { after: Duration::NEVER } => return Err(Error::BadValue(tag::DOZE_AFTER)),
-            Power::OnDemand { linger: Duration::NEVER } => return Err(Error::BadValue(tag::LINGER)),
             Power::Doze { after } => (after, Duration::NEVER),
             Power::OnDemand { linger } => (Duration::NEVER, linger),
         };

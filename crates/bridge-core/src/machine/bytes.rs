@@ -63,7 +63,8 @@ impl<const P: usize> Machine<'_, P> {
         Ok(())
     }
 
-    /// Overflow takes what is too much, if it may.
+    /// Overflow takes what is too much, if it may. Not inlined: it would be there twice.
+    #[inline(never)]
     pub(super) fn make_room(&mut self, storage: &[u8]) {
         let unsent = Overflowing {
             policy: self.config.overflow,

@@ -18,7 +18,7 @@ pub(super) fn is_told() -> Result<()> {
     for (settings, told) in [
         (Settings { baud: 3_000_000, ..good.clone() }, "BadBaud(3000000): this UART makes"),
         (Settings { up_buffer: 1 << 20, ..good.clone() }, "a ring of 1048576 bytes; this image has"),
-        (Settings { config: backwards, ..good.clone() }, "uart_retry must be longer than zero"),
+        (Settings { config: backwards, ..good.clone() }, "uart_retry must be above zero"),
     ] {
         let mut board = board(&image, &settings)?;
         let line = board.log.wait(told, PATIENCE)?;
