@@ -18,6 +18,8 @@ pub use subject::{Place, Subject};
 
 /// How often who talks at a pace is looked at.
 const TICK: Duration = Duration::from_millis(5);
+/// A program that lives tells its counters within this time.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// All lanes.
 #[derive(Debug)]
@@ -69,6 +71,20 @@ impl Rig {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(format!("poll: {error}")),
         }
+    }
+
+    /// The counters of the program under test, which is the first.
+    ///
+    /// # Errors
+    /// It has ended, or does not tell.
+    pub fn counters(&mut self) -> Result<Counters, String> {
+        let asked = self.lanes[0].ask()?;
+        let mut counters = None;
+        self.until(ANSWER, |lanes| {
+            counters = lanes[0].counters(asked);
+            counters.is_some()
+        })?;
+        counters.ok_or_else(|| "the program does not report its counters".to_owned())
     }
 
     /// Nobody talks any more.

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::chromium::Chromium;
 use super::devtools::{Devtools, Event};
+use super::relay::Serve;
 
 /// What pages call to tell us something.
 pub const REPORT: &str = "report";
@@ -43,6 +45,25 @@ impl Page {
             saving: String::new(),
             loaded: false,
         })
+    }
+
+    /// A page of `serve`'s origin, with the module's `Bridge` and the `port` that this script gives. It is one of the page's files
+    /// and not the page, so that nothing else happens there.
+    ///
+    /// # Errors
+    /// What the browser refuses.
+    pub fn embedding(chromium: &Chromium, serve: &Serve, port: &str) -> Result<Self, String> {
+        let mut page = chromium.page()?;
+        page.go(&serve.url("page.css"))?;
+        page.evaluate(&format!(
+            "(async () => {{
+                const module = await import('/wasm/uartbridge.js');
+                await module.default();
+                globalThis.Bridge = module.Bridge;
+                globalThis.port = await {port};
+            }})()"
+        ))?;
+        Ok(page)
     }
 
     /// Goes to `url` and waits until that is loaded.

@@ -6,10 +6,9 @@ use rustix::event::PollFlags;
 use serde_json::Value;
 
 use super::adapter::{Adapter, port};
-use super::chromium::Chromium;
 use super::manners::Relay;
 use super::page::Page;
-use super::relay::{Serve, Websockify};
+use super::relay::Websockify;
 use super::settings::camel;
 use super::setup::{Beyond, Setup};
 use super::tap::{Capture, Tap};
@@ -48,7 +47,7 @@ impl BrowserWorld {
     pub fn new(scenario: &Scenario, setup: &Setup<'_>) -> Result<Self, String> {
         let beyond = Beyond::new(scenario, setup)?;
         let adapter = Adapter::take().map_err(|error| format!("a serial adapter: {error}"))?;
-        let page = prepared(setup.chromium, setup.serve, &adapter)?;
+        let page = Page::embedding(setup.chromium, setup.serve, &port(adapter.product()))?;
         let queues = vec![Queue::default(); scenario.peers];
         Ok(Self {
             started: Instant::now(),
@@ -90,23 +89,6 @@ impl BrowserWorld {
         self.page.look()?;
         self.beyond.manners.kept(&self.page, relay)
     }
-}
-
-/// A page of `serve`'s origin, with `port` and the bridge's module in it. It is one of the page's files and not the page,
-/// so that nothing else happens there.
-fn prepared(chromium: &Chromium, serve: &Serve, adapter: &Adapter) -> Result<Page, String> {
-    let mut page = chromium.page()?;
-    page.go(&serve.url("page.css"))?;
-    let port = port(adapter.product());
-    page.evaluate(&format!(
-        "(async () => {{
-            const module = await import('/wasm/uartbridge.js');
-            await module.default();
-            globalThis.Bridge = module.Bridge;
-            globalThis.port = await {port};
-        }})()"
-    ))?;
-    Ok(page)
 }
 
 /// Makes the bridge and lets it run; whatever it says but bytes is reported.

@@ -152,13 +152,13 @@ impl Lane {
     ///
     /// # Errors
     /// It has ended.
-    pub fn ask(&self) -> Result<usize, String> {
+    pub(super) fn ask(&self) -> Result<usize, String> {
         let before = self.reports().len();
         self.running.signal(Signal::USR1).map(|()| before)
     }
 
     /// The counters, once the program has answered to [`Self::ask`].
-    pub fn counters(&self, before: usize) -> Option<Counters> {
+    pub(super) fn counters(&self, before: usize) -> Option<Counters> {
         let reports = self.reports();
         let line = reports.get(before)?;
         let get = |name| counter(line, name).unwrap_or_default();

@@ -9,21 +9,9 @@ use uartbridge_tests::browser::{Bench, Page};
 
 use crate::Place;
 
-/// A page of the program's origin with nothing in it but the module's `Bridge` and the device's `port`. It is one of the
-/// page's files and not the page, so that nothing else happens there.
+/// A page of the program's origin with the module's `Bridge` and the device's `port`.
 pub(crate) fn page(place: &Place, device: &Bench) -> Result<Page, Failed> {
-    let mut page = place.chromium.page()?;
-    page.go(&place.serve.url("page.css"))?;
-    let port = device.port();
-    page.evaluate(&format!(
-        "(async () => {{
-            const module = await import('/wasm/uartbridge.js');
-            await module.default();
-            globalThis.Bridge = module.Bridge;
-            globalThis.port = await {port};
-        }})()"
-    ))?;
-    Ok(page)
+    Ok(Page::embedding(&place.chromium, &place.serve, &device.port())?)
 }
 
 /// Makes `bridge` over `port` and lets it run; it reports its states, the port's, and its end.

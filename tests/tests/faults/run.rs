@@ -123,13 +123,7 @@ impl<'a> Run<'a> {
         self.rig.until(self.courtesy(), |lanes| lanes.iter().all(Lane::is_up))?;
         for _ in 0..4 * PATIENCE.as_secs() {
             self.millis(250)?;
-            let asked = self.ours().ask()?;
-            let mut counters = None;
-            self.rig.until(Duration::from_secs(20), |lanes| {
-                counters = lanes[0].counters(asked);
-                counters.is_some()
-            })?;
-            let counters = counters.ok_or("the program does not report its counters")?;
+            let counters = self.rig.counters()?;
             if counters.up_held + counters.down_held == 0 {
                 return Ok(counters);
             }
