@@ -10,7 +10,6 @@ mod words;
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -20,6 +19,7 @@ use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, Response, StatusCode};
+use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -152,7 +152,6 @@ async fn carry(shared: &Shared, mut page: Socket, words: bool, client: Client, t
     };
     tracing::info!("relay {number} from {from} to {target}: connected to {peer}");
     let mut session = Session::new(page, alarm, line);
-    let peer = peer.to_string();
     let ending = tokio::select! {
         ending = session.run(&peer) => Some(ending),
         () = stopped(&mut stop) => None,
@@ -198,7 +197,7 @@ async fn dial(
     page: &mut Socket,
     target: &Target,
     streams: &mut Streams,
-) -> Result<(NetSock, SocketAddr), Undone> {
+) -> Result<(NetSock, String), Undone> {
     let failed = |error: &dyn std::fmt::Display| Undone::Why(Why::new(Reason::Failed, error.to_string()));
     let mut peers =
         Peers::new(vec![target.endpoint()], shared.limits.tcp).await.map_err(|error| failed(&error))?;
@@ -208,8 +207,14 @@ async fn dial(
         let text = format!("no answer within {}", humantime::format_duration(limit));
         Err(Undone::Why(Why::new(Reason::TimedOut, text)))
     })?;
-    let peer = tcp(&sock)?.peer_addr()?;
+    let peer = address(tcp(&sock)?, target);
     Ok((sock, peer))
+}
+
+/// Which of the target's addresses has answered. A server that has reset the connection by now has none any more (getpeername(2));
+/// what it said before, and the reset, are yet to be told.
+fn address(connection: &TcpStream, target: &Target) -> String {
+    connection.peer_addr().map_or_else(|_| target.to_string(), |address| address.to_string())
 }
 
 /// Connects, and hears what the page says meanwhile: that it has gone, above all.
@@ -241,4 +246,29 @@ async fn both(
 async fn close(page: Socket, words: bool, why: &Why, code: u16) {
     let last = ToPage::Closed { reason: why.reason, text: &why.text, acked: None };
     page.close(words.then(|| last.message()), code, &why.text).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use socket2::SockRef;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_has_reset_the_connection_is_called_as_it_was_asked_for() {
+        let server = TcpListener::bind("127.0.0.1:0").await.expect("a port of loopback");
+        let at = server.local_addr().expect("it listens");
+        let target = format!("localhost:{}", at.port()).parse().expect("a target");
+        let mut connection = TcpStream::connect(at).await.expect("it listens");
+        let (peer, _) = server.accept().await.expect("a client");
+        assert_eq!(address(&connection, &target), at.to_string());
+        SockRef::from(&peer).set_linger(Some(Duration::ZERO)).expect("a TCP socket");
+        drop(peer);
+        connection.read_u8().await.expect_err("a reset");
+        assert_eq!(address(&connection, &target), target.to_string());
+    }
 }
