@@ -13,8 +13,8 @@
 
 use crate::count::Count;
 
-/// How far a ring goes at least before what it holds is moved back to its start: half a page of memory.
-const LAP: usize = 2048;
+/// How far a ring goes at least before what it holds is moved back to its start: a quarter of a page of memory.
+const LAP: usize = 1024;
 
 /// The cursors over a storage of `capacity` bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -210,11 +210,11 @@ impl Ring {
 
     /// An empty ring starts again at the first byte of its storage: its slices stay whole, the cache warm, and memory that
     /// was never needed is never touched. So does one that is nearly empty, because a peer's acknowledgement may always
-    /// be a little late; what it holds is moved, once in at least [`LAP`] bytes and an eighth of them at most.
+    /// be a little late; what it holds is moved, once in at least [`LAP`] bytes and a quarter of them at most.
     fn start_again(&mut self, storage: &mut [u8]) {
         if self.len == 0 {
             self.head = 0;
-        } else if self.head >= LAP && self.head / 8 >= self.len && self.head + self.len <= self.capacity {
+        } else if self.head >= LAP && self.head / 4 >= self.len && self.head + self.len <= self.capacity {
             storage.copy_within(self.head..self.head + self.len, 0);
             self.head = 0;
         }
