@@ -1,5 +1,6 @@
 //! The network end on Linux: peers, connections, acknowledgements.
 
+mod alarm;
 mod connect;
 mod handshakes;
 mod listener;
@@ -15,6 +16,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Interval, interval};
 use uartbridge_core::{CloseReason, PeerIndex};
 
+pub use alarm::Alarm;
 pub use connect::{advice, listen};
 pub(crate) use listener::LISTENING;
 pub use open::{NetSock, Stdio, Udp};
@@ -136,9 +138,9 @@ impl Dial for Peers {
                         (Err(error), _) => Err(error),
                     }
                 }
-                (NetEndpoint::Udp { host, port }, _) => connect::udp(host, *port, turn)
-                    .await
-                    .map(|socket| NetSock::Udp(Udp { socket, refused: None, shut: false })),
+                (NetEndpoint::Udp { host, port }, _) => {
+                    connect::udp(host, *port, turn).await.and_then(Udp::new).map(NetSock::Udp)
+                }
                 (NetEndpoint::Unix { path }, _) => UnixStream::connect(path).await.map(NetSock::Unix),
                 (NetEndpoint::Stdio, _) => Uart::open(&UartEndpoint::Stdio)
                     .map(|pipe| NetSock::Stdio(Stdio { pipe, broken, shut: false }))

@@ -14,6 +14,7 @@ use tokio::net::{TcpStream, UdpSocket, UnixStream};
 use uartbridge_core::Acks;
 use uartbridge_tls::{ClientSide, ServerSide};
 
+use super::alarm::Alarm;
 use super::plain;
 use super::tls::Tls;
 use crate::ends::{Sock, SockRead, UartEnd, UartRead};
@@ -40,11 +41,13 @@ pub enum NetSock {
 /// A connected UDP socket.
 #[derive(Debug)]
 pub struct Udp {
-    pub(super) socket: UdpSocket,
+    socket: UdpSocket,
+    /// Tells of a refusal that nobody meets by reading or writing.
+    alarm: Alarm,
     /// What a write has learnt of the peer: that an earlier datagram was refused. Reading reports it, so that the
     /// datagram at hand is kept.
-    pub(super) refused: Option<io::Error>,
-    pub(super) shut: bool,
+    refused: Option<io::Error>,
+    shut: bool,
 }
 
 /// Standard input and output. The end of the input is not the end of the connection: a recorder has no input at all.
@@ -69,7 +72,7 @@ impl Sock for NetSock {
             Self::Udp(Udp { shut: true, .. }) | Self::Stdio(Stdio { shut: true, .. }) => {
                 Poll::Ready(Ok(SockRead::Ended))
             }
-            Self::Udp(Udp { socket, .. }) => poll_datagram(socket, cx, buf),
+            Self::Udp(udp) => udp.poll_receive(cx, buf),
             Self::Stdio(Stdio { broken, .. }) if broken.get().is_some() => {
                 Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
             }
@@ -165,6 +168,22 @@ impl Sock for NetSock {
 }
 
 impl Udp {
+    pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
+        Ok(Self { alarm: Alarm::of(&socket)?, socket, refused: None, shut: false })
+    }
+
+    /// The next datagram, or that an earlier one of ours was refused.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<SockRead>> {
+        if let received @ Poll::Ready(_) = poll_datagram(&self.socket, cx, buf) {
+            return received;
+        }
+        ready!(self.alarm.poll(cx));
+        match self.socket.take_error() {
+            Ok(Some(error)) | Err(error) => Poll::Ready(Err(error)),
+            Ok(None) => Poll::Pending,
+        }
+    }
+
     fn poll_send(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<usize> {
         while self.refused.is_none() {
             let sent = match ready!(self.socket.poll_send_ready(cx)) {

@@ -55,10 +55,8 @@ fn a_refusing_peer_is_noticed_and_reached_when_it_is_back() {
     let (directory, port) = (Directory::new(), free_port());
     let mut program = bridge(&directory, port, &["--backoff-max", "50ms", "--pack-gap", "1ms"]);
     let mut terminal = open_pty(&directory.path("tty"));
-    // The first is refused, and the kernel tells whoever writes the next.
+    // Nobody has to write another one to hear of it.
     terminal.write_all(b"1").expect("room");
-    program.counts("tx_acked=1");
-    terminal.write_all(b"2").expect("room");
     program.said("not connected: connection refused");
     program.said("connected to udp://");
     let peer = peer(port);
@@ -75,7 +73,7 @@ fn a_refusing_peer_is_noticed_and_reached_when_it_is_back() {
         }
         assert!(number < 1_000, "nothing arrives");
     }
-    assert!(got == "2" || got.starts_with("back"), "{got}");
+    assert!(got.starts_with("back"), "{got}");
 }
 
 #[test]

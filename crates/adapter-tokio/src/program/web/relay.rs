@@ -2,7 +2,6 @@
 //!
 //! What goes over the WebSocket is described in `docs/relay.md`.
 
-mod alarm;
 mod line;
 mod session;
 mod stream;
@@ -24,14 +23,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::Instrument;
 use uartbridge::ends::{Dial, Dialing};
-use uartbridge::sock::{NetSock, Peers};
+use uartbridge::sock::{Alarm, NetSock, Peers};
 use uartbridge_core::PeerIndex;
 
 use super::allow::Target;
 use super::files::text;
 use super::socket::{Gone, Socket};
 use super::{Client, MAX_MESSAGE, Shared, query, stopped};
-use alarm::Alarm;
 use line::{Line, Sums, tcp};
 use session::{Ending, Session};
 use stream::Streams;

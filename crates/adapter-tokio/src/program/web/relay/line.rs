@@ -10,9 +10,8 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use uartbridge::ends::{Sock, SockRead};
-use uartbridge::sock::NetSock;
+use uartbridge::sock::{Alarm, NetSock};
 
-use super::alarm::Alarm;
 use super::stream::Streams;
 use super::words::Why;
 

@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 
 use axum::body::Bytes;
 use axum::extract::ws::Message;
+use uartbridge::sock::Alarm;
 
-use super::alarm::Alarm;
 use super::line::{Line, Sums};
 use super::words::{Reason, ToPage, Why};
 use crate::program::web::socket::{Gone, Socket};
