@@ -312,6 +312,10 @@ fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     /// The problems of a text as `LINE: what`.
@@ -424,6 +428,64 @@ up-buffer = 0
         ] {
             let found = problems(text);
             assert!(found.first().is_some_and(|first| first.starts_with(expected)), "{text}\n{found:#?}");
+        }
+    }
+
+    /// Words such as stand in these files, each for itself right or wrong.
+    const VALUES: [&str; 24] = [
+        "1",
+        "-1",
+        "0",
+        "true",
+        "'on'",
+        "'off'",
+        "'1s'",
+        "'1 year'",
+        "'1MiB'",
+        "'block'",
+        "''",
+        "'x'",
+        "\"\\u0000\"",
+        "'pty:'",
+        "'pty:x'",
+        "'/dev/null,9600n81'",
+        "'-'",
+        "'a:1'",
+        "'udp://[::1]:1'",
+        "'tcp-listen://:1'",
+        "'tls://a:1?ca=x'",
+        "['a:1', 'b:2']",
+        "[]",
+        "{}",
+    ];
+
+    /// A line of such a file, or what a hand on the keyboard leaves behind.
+    fn line() -> impl Strategy<Value = String> {
+        let key = || {
+            let keys: Vec<_> = [Options::keys(), Process::keys()].concat();
+            select(keys).prop_union(select(ENDS.map(str::to_owned).to_vec()))
+        };
+        prop_oneof![
+            6 => (key(), select(VALUES.to_vec())).prop_map(|(key, value)| format!("{key} = {value}\n")),
+            3 => Just("[[bridge]]\nuart = 'pty:'\nnet = 'a:1'\n".to_owned()),
+            1 => Just("[[bridge]]\n".to_owned()),
+            1 => "\\PC{0,8}\n?",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_file_holds_is_bridges_or_problems_within_it(lines in vec(line(), 0..16)) {
+            let text = lines.concat();
+            match parse(&text) {
+                Ok(file) => prop_assert!(!file.bridges.is_empty()),
+                Err(problems) => {
+                    prop_assert!(!problems.is_empty());
+                    for Problem { at, what } in problems {
+                        prop_assert!(at <= text.len() && !what.is_empty(), "{at} of {}: {what:?}", text.len());
+                    }
+                }
+            }
         }
     }
 }
