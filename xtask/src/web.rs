@@ -17,6 +17,8 @@ pub(crate) enum Verb {
     Build,
     /// Run the tests in Chromium, with real Web Serial on ptys
     Test(Filter),
+    /// Take the pictures of the page that its documentation shows (docs/images)
+    Pictures,
     /// Measure the bridge in Chromium beside plain JavaScript with websockify
     Bench {
         /// How often each takes its turn
@@ -45,6 +47,10 @@ pub(crate) fn run(verb: &Verb) -> Result<()> {
         Verb::Test(filter) => {
             setup::run_for(By::Tests)?;
             test(filter.name.as_deref())
+        }
+        Verb::Pictures => {
+            setup::run_for(By::Tests)?;
+            pictures()
         }
         Verb::Bench { rounds } => {
             setup::run_for(By::Tests)?;
@@ -105,6 +111,14 @@ pub(crate) fn test(name: Option<&str>) -> Result<()> {
     let mut tests = cargo(&["test", "--package", "uartbridge-tests", "--test", "browser", "--"]);
     // With the browser named, whatever the tests need and do not find is an error.
     step::run(tests.args(name).env("UARTBRIDGE_BROWSER", browser()?))
+}
+
+/// Makes the bridge, and takes pictures of the page that carries it.
+fn pictures() -> Result<()> {
+    build()?;
+    let folder = step::root().join("docs/images");
+    let mut camera = cargo(&["test", "--package", "uartbridge-tests", "--test", "browser"]);
+    step::run(camera.env("UARTBRIDGE_BROWSER", browser()?).env("UARTBRIDGE_BROWSER_PICTURES", folder))
 }
 
 /// Makes the bridge, and prints what it does beside others.

@@ -8,6 +8,7 @@ mod hidden;
 mod outages;
 mod page;
 mod person;
+mod pictures;
 mod refused;
 mod scenarios;
 mod sealed;
@@ -33,6 +34,8 @@ const BROWSER: &str = "UARTBRIDGE_BROWSER";
 const FOLDER: &str = "UARTBRIDGE_BROWSER_FOLDER";
 /// Measures in so many rounds, instead of testing.
 const ROUNDS: &str = "UARTBRIDGE_BROWSER_BENCH";
+/// Names a folder for pictures of the page, to be taken instead of testing.
+const PICTURES: &str = "UARTBRIDGE_BROWSER_PICTURES";
 /// Real worlds mostly wait: there may be more of them than processors.
 const THREADS: usize = 8;
 /// Those through which a stream goes as fast as it can come after them, so that nobody waits for them.
@@ -94,6 +97,9 @@ fn run(browser: &Path, folder: &Path) -> Result<bool, String> {
         let rounds = rounds.to_str().and_then(|rounds| rounds.parse().ok());
         let rounds = rounds.filter(|rounds| *rounds > 0).ok_or_else(|| format!("{ROUNDS} is a count"))?;
         return bench::run(&place, rounds).map(|()| true);
+    }
+    if let Some(folder) = std::env::var_os(PICTURES) {
+        return pictures::run(&place, Path::new(&folder)).map(|()| true);
     }
     let mut waiting = serial::trials(&place);
     waiting.extend(page::trials(&place));

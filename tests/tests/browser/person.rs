@@ -17,7 +17,7 @@ pub(crate) fn trials(place: &Place) -> Vec<Trial> {
 }
 
 /// The page, in which nothing is remembered and the demo device is chosen.
-fn opened(place: &Place) -> Result<Page, Failed> {
+pub(crate) fn opened(place: &Place) -> Result<Page, Failed> {
     let mut page = place.chromium.stranger()?;
     page.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }))?;
     page.go(&place.serve.page())?;
@@ -41,7 +41,7 @@ fn quiet(page: &mut Page) -> Result<(), Failed> {
 }
 
 /// Waits until a row of `way` (up, down, note) has `text` in it.
-fn shows(page: &mut Page, way: &str, text: &str) -> Result<(), Failed> {
+pub(crate) fn shows(page: &mut Page, way: &str, text: &str) -> Result<(), Failed> {
     page.eventually(&rows(way, text))?;
     Ok(())
 }
