@@ -20,6 +20,10 @@ pub struct Follow {
     pub reordered: u64,
     /// Belongs nowhere.
     pub damaged: u64,
+    /// Belongs to one of several places, because records are alike in part: what a connection has brought that ended within its first
+    /// record, or what begins one and may come again or be the end of what is missing. It counts as the newest of them, so that what is
+    /// lost or duplicated is known to within these.
+    pub guessed: u64,
     /// What has not arrived before `reached`, in order.
     missing: Vec<(u64, u64)>,
 }
@@ -51,7 +55,7 @@ impl Place {
 impl Follow {
     /// What was sent is these records, from the first.
     pub const fn new(records: Records) -> Self {
-        Self { records, reached: 0, duplicated: 0, reordered: 0, damaged: 0, missing: Vec::new() }
+        Self { records, reached: 0, duplicated: 0, reordered: 0, damaged: 0, guessed: 0, missing: Vec::new() }
     }
 
     /// Bytes that have not arrived, of `sent`.
@@ -81,7 +85,13 @@ impl Follow {
         }
         // Too short for a record: the nearest place where it fits, and rather new than old.
         let lowest = self.reached.saturating_sub(BACK);
-        match (lowest..=self.reached).rev().find(|&at| self.common(at, &held) == held.len()) {
+        let mut places =
+            (lowest..=self.reached).rev().filter(|&at| self.common(at, &held) == held.len()).take(2);
+        let (newest, other) = (places.next(), places.next());
+        if other.is_some() {
+            self.guessed += held.len() as u64;
+        }
+        match newest {
             Some(at) => {
                 let end = at + held.len() as u64;
                 self.arrive(at, end);
@@ -128,6 +138,9 @@ impl Follow {
         };
         let at = u64::from(number) * RECORD as u64;
         let tail = self.tail(at, &place.held[..before]);
+        if place.perhaps.is_none() {
+            self.doubt(at - tail as u64, &place.held[before - tail..]);
+        }
         let begun = self.begin(place, before - tail);
         self.damaged += (before - tail - begun) as u64;
         self.arrive(at - tail as u64, at);
@@ -150,6 +163,19 @@ impl Follow {
         let most = bytes.len().min(RECORD).min(usize::try_from(at).unwrap_or(usize::MAX));
         let fits = |&len: &usize| self.common(at - len as u64, &bytes[bytes.len() - len..]) == len;
         (1..=most).rev().find(fits).unwrap_or(0)
+    }
+
+    /// A connection begins with `bytes`, at `from`. The first of them may as well be the last that have arrived, again, if nothing of
+    /// what is between them has come.
+    fn doubt(&mut self, from: u64, bytes: &[u8]) {
+        let overlap = self.reached.saturating_sub(from);
+        let most = bytes.len().min(2 * RECORD) as u64;
+        let again = |&len: &u64| {
+            let bytes = &bytes[..len as usize];
+            self.common(self.reached - len, bytes) == bytes.len()
+        };
+        let again = (overlap + 1..=most.min(self.reached)).rev().find(again);
+        self.guessed += again.map_or(0, |again| again - overlap);
     }
 
     /// How many of `bytes` are what was sent from `at` on.
@@ -234,6 +260,31 @@ mod tests {
         follow.feed(&mut new, &sent[7..]);
         follow.settle(&mut old);
         assert_eq!((follow.lost(1024), follow.reordered, follow.duplicated), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_may_belong_to_several_records_is_known_to_be_a_guess() {
+        let sent = Records::up().take(1024);
+        let told = |beginning: usize| {
+            let mut follow = Follow::new(Records::up());
+            for stream in [&sent[..512], &sent[256..256 + beginning]] {
+                let mut place = Place::anywhere();
+                follow.feed(&mut place, stream);
+                follow.settle(&mut place);
+            }
+            (follow.guessed, follow.duplicated, follow.lost(512))
+        };
+        // The beginning of the next record might be just that, or that of one which comes again.
+        assert_eq!(told(2), (2, 0, 0));
+        assert_eq!(told(RECORD), (0, RECORD as u64, 0));
+        // Whole records are missing: two bytes may be those before, again, or the last of what is missing.
+        let mut follow = Follow::new(Records::up());
+        for stream in [&sent[..258], &[&sent[256..258], &sent[514..]].concat()] {
+            let mut place = Place::anywhere();
+            follow.feed(&mut place, stream);
+            follow.settle(&mut place);
+        }
+        assert_eq!((follow.guessed, follow.lost(1024), follow.damaged), (2, 254, 0));
     }
 
     #[test]

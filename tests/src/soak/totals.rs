@@ -32,6 +32,8 @@ pub struct Totals {
     pub not_taken: u64,
     /// By the bridge.
     pub lost: [u64; 2],
+    /// Up, in connections that ended within their first record, so that nobody knows which it was: what is lost is known to within these.
+    pub guessed: u64,
     /// Arrived again.
     pub duplicated: [u64; 2],
     /// Arrived after what was sent later.
@@ -66,6 +68,7 @@ impl Totals {
             (&mut self.packets_lost, other.packets_lost),
             (&mut self.unplugged, other.unplugged),
             (&mut self.not_taken, other.not_taken),
+            (&mut self.guessed, other.guessed),
             (&mut self.micros, other.micros),
         ];
         sums.into_iter().for_each(|(sum, more)| *sum += more);
@@ -108,6 +111,7 @@ pub fn table(columns: &[(&str, Totals)]) -> String {
     });
     rows("replayed", &|t| spaced(t.replayed));
     rows("**lost by the bridge**, up and down", &|t| pair(t.lost));
+    rows("which is known to within, up", &|t| spaced(t.guessed));
     rows("came twice, up and down", &|t| pair(t.duplicated));
     rows("out of order, up and down", &|t| pair(t.reordered));
     rows("damaged, up and down", &|t| pair(t.damaged));
