@@ -2,6 +2,8 @@
 //!
 //! [`align`](mod@crate::align) sees more, but needs both whole.
 
+use core::ops::Range;
+
 use crate::records::{RECORD, Records};
 
 /// How far back the beginning of a connection is looked for if it holds no whole record: more than a bridge and two
@@ -22,7 +24,7 @@ pub struct Follow {
     pub damaged: u64,
     /// Belongs to one of several places, because records are alike in part: what a connection has brought that ended within its first
     /// record, or what begins one and may come again or be the end of what is missing. It counts as the newest of them, so that what is
-    /// lost or duplicated is known to within these.
+    /// lost, duplicated or out of order is known to within these.
     pub guessed: u64,
     /// What has not arrived before `reached`, in order.
     missing: Vec<(u64, u64)>,
@@ -80,25 +82,34 @@ impl Follow {
         }
         self.begin(place, place.held.len());
         let held = core::mem::take(&mut place.held);
-        if held.is_empty() {
-            return;
+        if !held.is_empty() {
+            place.next = self.fragment(self.recent(held.len()), &held);
         }
-        // Too short for a record: the nearest place where it fits, and rather new than old.
-        let lowest = self.reached.saturating_sub(BACK);
+    }
+
+    /// Where so many bytes are looked for that a connection begins with.
+    fn recent(&self, len: usize) -> Range<u64> {
+        self.reached.saturating_sub(BACK)..self.reached + len as u64
+    }
+
+    /// Too short for a record: the newest place within a range where it fits. What comes after it, if it fits at all.
+    fn fragment(&mut self, within: Range<u64>, held: &[u8]) -> Option<u64> {
+        if held.is_empty() {
+            return None;
+        }
+        let highest = within.end.saturating_sub(held.len() as u64);
         let mut places =
-            (lowest..=self.reached).rev().filter(|&at| self.common(at, &held) == held.len()).take(2);
+            (within.start..=highest).rev().filter(|&at| self.common(at, held) == held.len()).take(2);
         let (newest, other) = (places.next(), places.next());
         if other.is_some() {
             self.guessed += held.len() as u64;
         }
-        match newest {
-            Some(at) => {
-                let end = at + held.len() as u64;
-                self.arrive(at, end);
-                place.next = Some(end);
-            }
-            None => self.damaged += held.len() as u64,
+        let end = newest.map(|at| at + held.len() as u64);
+        match (newest, end) {
+            (Some(at), Some(end)) => self.arrive(at, end),
+            (None, _) | (_, None) => self.damaged += held.len() as u64,
         }
+        end
     }
 
     /// Places whole records, if all goes on; true if it does not.
@@ -138,11 +149,21 @@ impl Follow {
         };
         let at = u64::from(number) * RECORD as u64;
         let tail = self.tail(at, &place.held[..before]);
-        if place.perhaps.is_none() {
+        let begun = if let Some(from) = place.perhaps {
+            let begun = self.begin(place, before - tail);
+            // Between two things that are missing there may be less than a record.
+            let (lowest, end) = (from + begun as u64, at - tail as u64);
+            self.fragment(lowest..end, &place.held[..before - tail - begun]);
+            begun
+        } else if before > tail {
+            // The connection began with the last bytes before something that is missing.
+            let Range { start, end } = self.recent(before - tail);
+            self.fragment(start..end.min(at - tail as u64), &place.held[..before - tail]);
+            0
+        } else {
             self.doubt(at - tail as u64, &place.held[before - tail..]);
-        }
-        let begun = self.begin(place, before - tail);
-        self.damaged += (before - tail - begun) as u64;
+            0
+        };
         self.arrive(at - tail as u64, at);
         place.held.drain(..before - begun);
         place.next = Some(at);
@@ -278,13 +299,15 @@ mod tests {
         assert_eq!(told(2), (2, 0, 0));
         assert_eq!(told(RECORD), (0, RECORD as u64, 0));
         // Whole records are missing: two bytes may be those before, again, or the last of what is missing.
-        let mut follow = Follow::new(Records::up());
+        let mut whole = Follow::new(Records::up());
         for stream in [&sent[..258], &[&sent[256..258], &sent[514..]].concat()] {
             let mut place = Place::anywhere();
-            follow.feed(&mut place, stream);
-            follow.settle(&mut place);
+            whole.feed(&mut place, stream);
+            whole.settle(&mut place);
         }
-        assert_eq!((follow.guessed, follow.lost(1024), follow.damaged), (2, 254, 0));
+        assert_eq!((whole.guessed, whole.lost(1024), whole.damaged), (2, 254, 0));
+        let before_and_after: [&[u8]; 2] = [&sent[..300], &[&sent[270..300], &sent[520..]].concat()];
+        assert_eq!(follow(&sent, &before_and_after), [220, 30, 0, 0]);
     }
 
     #[test]
@@ -299,6 +322,12 @@ mod tests {
         assert_eq!(follow(&sent, &[&zeros]), [0, 0, 0, 100]);
         let swapped = [&sent[..256], &sent[512..768], &sent[256..512], &sent[768..]].concat();
         assert_eq!(follow(&sent, &[&swapped]), [0, 0, 256, 0]);
+        // One byte is another: it is no byte of what is missing.
+        let flipped = [&sent[..261], b"!", &sent[262..]].concat();
+        assert_eq!(follow(&sent, &[&flipped]), [1, 0, 0, 1]);
+        let between = [&sent[..262], &sent[390..391], &sent[520..]].concat();
+        let [lost, twice, swapped, damaged] = follow(&sent, &[&between]);
+        assert_eq!((lost, twice, swapped, damaged), (128 + 129, 0, 0, 0));
         let again = [&sent[..256], &sent[128..]].concat();
         assert_eq!(follow(&sent, &[&again]), [0, 128, 0, 0]);
     }

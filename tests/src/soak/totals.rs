@@ -111,7 +111,7 @@ pub fn table(columns: &[(&str, Totals)]) -> String {
     });
     rows("replayed", &|t| spaced(t.replayed));
     rows("**lost by the bridge**, up and down", &|t| pair(t.lost));
-    rows("which is known to within, up", &|t| spaced(t.guessed));
+    rows("this and the next two are known to within, up", &|t| spaced(t.guessed));
     rows("came twice, up and down", &|t| pair(t.duplicated));
     rows("out of order, up and down", &|t| pair(t.reordered));
     rows("damaged, up and down", &|t| pair(t.damaged));
