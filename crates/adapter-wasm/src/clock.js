@@ -43,7 +43,8 @@ function isHidden() {
 }
 
 function handOver(id) {
-  worker?.postMessage({ id, ms: timers.get(id).due - performance.now() });
+  // Timers take whole milliseconds, and would come early.
+  worker?.postMessage({ id, ms: Math.ceil(timers.get(id).due - performance.now()) });
 }
 
 /** A worker's own timers need no other worker. */

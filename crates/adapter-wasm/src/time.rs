@@ -1,6 +1,6 @@
 //! The clock and the timer, which comes in time in a hidden tab, too: see `clock.js`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
@@ -24,36 +24,39 @@ pub(crate) fn now() -> Instant {
 pub(crate) struct Timer {
     waker: Rc<RefCell<Option<Waker>>>,
     wake: Closure<dyn FnMut()>,
-    set: Option<(Instant, u32)>,
+    /// When it comes, and its number, until it has come: which may be a little before its time.
+    set: Rc<Cell<Option<(Instant, u32)>>>,
 }
 
 impl Timer {
     pub(crate) fn new() -> Self {
         let waker = Rc::new(RefCell::new(None::<Waker>));
+        let set = Rc::new(Cell::new(None));
         let wake = {
-            let waker = Rc::clone(&waker);
+            let (waker, set) = (Rc::clone(&waker), Rc::clone(&set));
             Closure::new(move || {
+                set.set(None);
                 let waker = waker.borrow_mut().take();
                 if let Some(waker) = waker {
                     waker.wake();
                 }
             })
         };
-        Self { waker, wake, set: None }
+        Self { waker, wake, set }
     }
 
     /// The task of `cx` will be woken at `due`.
     pub(crate) fn wake_at(&mut self, cx: &Context<'_>, now: Instant, due: Instant) {
         *self.waker.borrow_mut() = Some(cx.waker().clone());
         // A timer that is early wakes the loop once, which looks again.
-        if self.set.as_ref().is_some_and(|(at, _)| *at <= due && *at > now) {
+        if self.set.get().is_some_and(|(at, _)| at <= due && at > now) {
             return;
         }
         self.cancel();
         // At most 2^31 - 1 ms, or it would come at once.
         let millis = due.since(now).as_micros().div_ceil(1_000).min(0x7fff_ffff);
         let id = js::set_timer(self.wake.as_ref().unchecked_ref(), millis as f64);
-        self.set = Some((due, id));
+        self.set.set(Some((due, id)));
     }
 
     fn cancel(&mut self) {

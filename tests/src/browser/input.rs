@@ -92,7 +92,7 @@ impl Page {
                 const end = performance.now() + {};
                 const look = () => {{
                     const found = {expression};
-                    if (found || performance.now() > end) resolve(found);
+                    if (found || performance.now() > end) resolve(found || null);
                     else setTimeout(look, 50);
                 }};
                 look();
@@ -100,7 +100,7 @@ impl Page {
             SOON.as_millis()
         );
         let found = self.evaluate(&wait)?;
-        if found.is_null() || found == false {
+        if found.is_null() {
             Err(format!("for half a minute, there was nothing of {expression}"))
         } else {
             Ok(found)
