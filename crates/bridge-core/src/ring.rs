@@ -238,6 +238,38 @@ mod tests {
 
     use super::*;
 
+    /// A ring of 4096 bytes that has gone `head` bytes far and holds the `len` after them, which are returned with it.
+    fn gone(head: usize, len: usize) -> (Ring, vec::Vec<u8>, vec::Vec<u8>) {
+        let mut ring = Ring { head, ..Ring::new(4096) };
+        let mut storage = vec![0; 4096];
+        ring.push(len);
+        ring.release(len);
+        let held: vec::Vec<u8> = (0..len).map(|at| at as u8).collect();
+        for (at, byte) in held.iter().enumerate() {
+            storage[ring.index(at)] = *byte;
+        }
+        (ring, storage, held)
+    }
+
+    #[test]
+    fn a_ring_that_is_nearly_empty_and_has_gone_far_starts_again() {
+        for (head, len, starts_again) in [
+            (LAP, LAP / 4, true),
+            (LAP, LAP / 4 + 1, false),
+            (LAP - 1, 1, false),
+            (4000, 96, true),
+            (4000, 97, false),
+            (3999, 1000, false),
+            (2000, 400, true),
+            (2000, 600, false),
+        ] {
+            let (mut ring, mut storage, held) = gone(head, len);
+            let ready = ring.lend(&mut storage, usize::MAX).ready.concat();
+            assert_eq!(ready, held, "{head}, {len}");
+            assert_eq!(ring.head, if starts_again { 0 } else { head }, "{head}, {len}");
+        }
+    }
+
     /// An offset that gets past `edge` within the test.
     fn near(edge: u64) -> impl Strategy<Value = u64> {
         (0..2_000_u64).prop_map(move |before| edge - before)
