@@ -32,7 +32,7 @@ pub struct Totals {
     pub not_taken: u64,
     /// By the bridge.
     pub lost: [u64; 2],
-    /// Up, in connections that ended within their first record, so that nobody knows which it was: what is lost is known to within these.
+    /// Up, bytes that may stand in several places ([`Follow::guessed`](crate::follow::Follow::guessed)).
     pub guessed: u64,
     /// Arrived again.
     pub duplicated: [u64; 2],
