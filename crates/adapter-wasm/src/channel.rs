@@ -1,7 +1,7 @@
-//! A WebSocket to a relay: what has come and was not read yet, and what is known of the relay's TCP connection.
+//! A connection to a server through a relay: a WebSocket, what has come and was not read yet, and what is known of the relay's
+//! TCP connection. What only a relay that acknowledges can do is done as without it.
 //!
-//! In `uartbridge.v1` the relay sends no more than it was given credit for. A bare relay cannot be told to wait, unless by a
-//! `WebSocketStream` (`stream.rs`), which not all browsers have: what it sends
+//! In `uartbridge.v1` the relay sends no more than it was given credit for. A bare relay cannot be told to wait: what it sends
 //! has a bounded place, and a connection that overflows it is closed, with the bytes that had no place counted.
 
 mod state;
@@ -15,7 +15,6 @@ use uartbridge_core::{Acks, CloseReason};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
-use crate::connection::{Connection, invalid};
 use crate::js;
 use crate::relay;
 use crate::why::Why;
@@ -64,7 +63,9 @@ impl Channel {
     /// # Errors
     /// What is wrong with the URL, or forbidden about it.
     pub(crate) fn open(url: &str, protocol: Protocol) -> Result<Self, Why> {
-        let socket = WebSocket::new_with_str(url, protocol.name()).map_err(|error| invalid(&error))?;
+        let socket = WebSocket::new_with_str(url, protocol.name()).map_err(|error| {
+            Why::new(CloseReason::Failed, format!("the relay's URL: {}", js::words(&error)))
+        })?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let state = Rc::new(RefCell::new(State::new(relay::FIRST_CREDIT_UP)));
         let on_open = handler(&state, move |state, _| state.open |= protocol == Protocol::Bare);
@@ -90,10 +91,9 @@ impl Channel {
             let _ = self.socket.send_with_str(text);
         }
     }
-}
 
-impl Connection for Channel {
-    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<Acks, Why>> {
+    /// Whether the connection to the server is up.
+    pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<Acks, Why>> {
         let mut state = self.state.borrow_mut();
         if let Some(why) = &state.over {
             return Poll::Ready(Err(why.clone()));
@@ -107,7 +107,8 @@ impl Connection for Channel {
         }))
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Why>> {
+    /// How many bytes were read into `buf`, which is not empty; none: the end.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Why>> {
         let mut state = self.state.borrow_mut();
         let count = state.read(buf);
         if count == 0 {
@@ -126,7 +127,8 @@ impl Connection for Channel {
         Poll::Ready(Ok(count))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Why>> {
+    /// How many of `bytes`, which is not empty, were taken.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Why>> {
         let mut state = self.state.borrow_mut();
         if let Some(why) = &state.over {
             return Poll::Ready(Err(why.clone()));
@@ -153,18 +155,21 @@ impl Connection for Channel {
         }
     }
 
-    fn room_is_silent(&self) -> bool {
+    /// Whether room to write comes without an event that tells so.
+    pub(crate) fn room_is_silent(&self) -> bool {
         self.protocol == Protocol::Bare && self.socket.buffered_amount() >= OUTBOX
     }
 
-    fn unacked(&self) -> Option<usize> {
+    /// Bytes that the server's TCP does not hold, if somebody says so.
+    pub(crate) fn unacked(&self) -> Option<usize> {
         match self.protocol {
             Protocol::V1 => usize::try_from(self.written.saturating_sub(self.state.borrow().acked)).ok(),
             Protocol::Bare => None,
         }
     }
 
-    fn ask(&mut self) -> bool {
+    /// Asks for that. Whether what is known must do: nobody answers.
+    pub(crate) fn ask(&mut self) -> bool {
         if self.protocol == Protocol::Bare || self.state.borrow().over.is_some() {
             return true;
         }
@@ -172,7 +177,8 @@ impl Connection for Channel {
         false
     }
 
-    fn take_answer(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Whether an answer has come since this was last called.
+    pub(crate) fn take_answer(&mut self, cx: &mut Context<'_>) -> bool {
         let mut state = self.state.borrow_mut();
         state.waker = Some(cx.waker().clone());
         let answered = state.answers > 0;
@@ -181,7 +187,7 @@ impl Connection for Channel {
     }
 
     /// A FIN after what was written. A bare relay knows no half of a close: it gets the whole one.
-    fn shut(&mut self) {
+    pub(crate) fn shut(&mut self) {
         if std::mem::replace(&mut self.shut, true) {
             return;
         }
@@ -192,12 +198,14 @@ impl Connection for Channel {
         }
     }
 
-    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the connection is over, in order or not: then it is known what the server's TCP holds.
+    pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.borrow_mut();
         if state.over.is_some() { Poll::Ready(()) } else { state.pending(cx) }
     }
 
-    fn take_refused(&mut self) -> u64 {
+    /// Bytes that had no place, since this was last asked.
+    pub(crate) fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.state.borrow_mut().refused)
     }
 }

@@ -26,17 +26,6 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(crate) fn connected(this: &Port) -> Option<bool>;
 
-    /// <https://developer.mozilla.org/docs/Web/API/WebSocketStream>
-    pub(crate) type WebSocketStream;
-    #[wasm_bindgen(constructor, catch)]
-    pub(crate) fn new(url: &str, options: &Object) -> Result<WebSocketStream, JsValue>;
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn opened(this: &WebSocketStream) -> Promise;
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn closed(this: &WebSocketStream) -> Promise;
-    #[wasm_bindgen(method, catch)]
-    pub(crate) fn close(this: &WebSocketStream, info: &Object) -> Result<(), JsValue>;
-
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
     pub(crate) fn performance_now() -> f64;
     #[wasm_bindgen(js_namespace = console, js_name = error)]

@@ -16,8 +16,6 @@ mod channel;
 #[cfg(target_arch = "wasm32")]
 mod chunks;
 #[cfg(target_arch = "wasm32")]
-mod connection;
-#[cfg(target_arch = "wasm32")]
 mod js;
 #[cfg(target_arch = "wasm32")]
 mod peers;
@@ -29,8 +27,6 @@ mod run;
 mod shared;
 #[cfg(target_arch = "wasm32")]
 mod sock;
-#[cfg(target_arch = "wasm32")]
-mod stream;
 #[cfg(target_arch = "wasm32")]
 mod time;
 #[cfg(target_arch = "wasm32")]

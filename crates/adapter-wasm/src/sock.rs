@@ -7,7 +7,7 @@ use uartbridge_core::{Acks, Duration, Instant, PeerIndex};
 use uartbridge_turn::ends::{Net, SockRead};
 use uartbridge_turn::host::Name;
 
-use crate::connection::{self, Connection};
+use crate::channel::Channel;
 use crate::peers::Peer;
 use crate::shared::Shared;
 use crate::why::Why;
@@ -19,7 +19,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(crate) struct Relays {
     peers: Vec<Peer>,
     shared: Rc<Shared>,
-    connection: Option<Box<dyn Connection>>,
+    channel: Option<Channel>,
     /// Why there is no connection.
     failed: Option<Why>,
     /// Nothing more is to be said.
@@ -30,15 +30,7 @@ pub(crate) struct Relays {
 
 impl Relays {
     pub(crate) fn new(peers: Vec<Peer>, shared: Rc<Shared>) -> Self {
-        Self {
-            peers,
-            shared,
-            connection: None,
-            failed: None,
-            shut: false,
-            now: Instant::START,
-            look_at: None,
-        }
+        Self { peers, shared, channel: None, failed: None, shut: false, now: Instant::START, look_at: None }
     }
 
     fn peer(&self, peer: PeerIndex) -> Option<&Peer> {
@@ -68,29 +60,29 @@ impl Net for Relays {
     }
 
     fn dial(&mut self, _: Instant, peer: PeerIndex) {
-        (self.connection, self.failed, self.shut) = (None, None, false);
+        (self.channel, self.failed, self.shut) = (None, None, false);
         if let Some(peer) = self.peer(peer) {
-            match connection::open(peer.url(), peer.protocol()) {
-                Ok(connection) => self.connection = Some(connection),
+            match Channel::open(peer.url(), peer.protocol()) {
+                Ok(channel) => self.channel = Some(channel),
                 Err(why) => self.failed = Some(why),
             }
         }
     }
 
     fn poll_dial(&mut self, cx: &mut Context<'_>, _: Instant) -> Poll<Result<Acks, Why>> {
-        match (&mut self.connection, self.failed.take()) {
+        match (&mut self.channel, self.failed.take()) {
             (_, Some(why)) => Poll::Ready(Err(why)),
-            (Some(connection), None) => connection.poll_open(cx),
+            (Some(channel), None) => channel.poll_open(cx),
             (None, None) => Poll::Ready(Ok(Acks::OnWrite)),
         }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<SockRead<Why>> {
-        let Some(connection) = &mut self.connection else {
+        let Some(channel) = &mut self.channel else {
             return if self.shut { Poll::Ready(SockRead::Ended) } else { Poll::Pending };
         };
-        let read = connection.poll_read(cx, buf);
-        let refused = connection.take_refused();
+        let read = channel.poll_read(cx, buf);
+        let refused = channel.take_refused();
         self.shared.down_refused.set(self.shared.down_refused.get() + refused);
         read.map(|read| match read {
             Ok(0) => SockRead::Ended,
@@ -100,40 +92,40 @@ impl Net for Relays {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<Result<usize, Why>> {
-        let Some(connection) = &mut self.connection else {
+        let Some(channel) = &mut self.channel else {
             return Poll::Ready(Ok(parts[0].len() + parts[1].len()));
         };
-        let written = connection.poll_write(cx, parts[0]);
-        if written.is_pending() && connection.room_is_silent() {
+        let written = channel.poll_write(cx, parts[0]);
+        if written.is_pending() && channel.room_is_silent() {
             self.look_at = Some(self.now + LOOK_AGAIN);
         }
         written
     }
 
     fn unacked(&mut self) -> Option<usize> {
-        self.connection.as_ref().and_then(|connection| connection.unacked())
+        self.channel.as_ref().and_then(|channel| channel.unacked())
     }
 
     fn ask(&mut self) -> bool {
-        self.connection.as_mut().is_none_or(|connection| connection.ask())
+        self.channel.as_mut().is_none_or(|channel| channel.ask())
     }
 
     fn take_answer(&mut self, cx: &mut Context<'_>) -> bool {
-        self.connection.as_mut().is_some_and(|connection| connection.take_answer(cx))
+        self.channel.as_mut().is_some_and(|channel| channel.take_answer(cx))
     }
 
     fn shut(&mut self) {
         self.shut = true;
-        if let Some(connection) = &mut self.connection {
-            connection.shut();
+        if let Some(channel) = &mut self.channel {
+            channel.shut();
         }
     }
 
     fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.connection.as_mut().map_or(Poll::Ready(()), |connection| connection.poll_over(cx))
+        self.channel.as_mut().map_or(Poll::Ready(()), |channel| channel.poll_over(cx))
     }
 
     fn abort(&mut self) {
-        self.connection = None;
+        self.channel = None;
     }
 }

@@ -74,7 +74,7 @@ export interface Stats {
   downHeld: number;
   /** Bytes cut off datagrams that were too long: none, there are no datagrams here. */
   downCut: number;
-  /** Bytes that a plain relay sent faster than the port took them, and that had no place: never where there is `WebSocketStream`. */
+  /** Bytes that a plain relay sent faster than the port took them, and that had no place. */
   downRefused: number;
   /** Bytes that `sendUp` or `sendDown` took and that were lost, with the port or at the end of the bridge. */
   sendDropped: number;

@@ -137,18 +137,29 @@ impl Websockify {
         if let Ok(Some(status)) = self.child.try_wait() {
             return Err(format!("websockify has ended by itself: {status}"));
         }
-        kill_process_group(Pid::from_child(&self.child), Signal::KILL)
-            .map_err(Into::into)
-            .and_then(|()| self.child.wait().map(drop))
-            .map_err(|error| format!("websockify: {error}"))
+        self.signal(Signal::KILL)?;
+        self.child.wait().map(drop).map_err(|error| format!("websockify: {error}"))
     }
 
-    /// It does nothing any more until it is killed.
+    /// It does nothing any more until it is killed, or [goes on](Self::thaw).
     ///
     /// # Errors
     /// It has ended already.
     pub fn freeze(&self) -> Result<(), String> {
-        kill_process_group(Pid::from_child(&self.child), Signal::STOP).map_err(|error| error.to_string())
+        self.signal(Signal::STOP)
+    }
+
+    /// Goes on after [`Self::freeze`].
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub fn thaw(&self) -> Result<(), String> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), String> {
+        kill_process_group(Pid::from_child(&self.child), signal)
+            .map_err(|error| format!("websockify: {error}"))
     }
 
     /// Starts it again after [`Self::kill`].

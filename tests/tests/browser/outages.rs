@@ -14,7 +14,7 @@ use stream::{MUCH, Stream, arrived};
 
 /// How often each thing breaks.
 const TIMES: usize = 5;
-/// What a tab has read of the device, and the server not taken, when a jam is one.
+/// What a tab has read of the device, and nobody taken, when a jam is one.
 const HELD: usize = 256 * 1024;
 const UNPLUGGED: &str = "option uart-retry 100ms\n";
 
@@ -27,6 +27,7 @@ pub(crate) fn trials(place: &Place) -> Vec<Trial> {
         place.trial("outages::serve_hangs_and_is_given_up", serve_hangs_for_good),
         place.trial("outages::websockify_is_killed", websockify_is_killed),
         place.trial("outages::websockify_hangs_and_is_killed", websockify_hangs),
+        place.trial("outages::websockify_hangs_and_goes_on", websockify_pauses),
         place.trial("outages::the_adapter_is_unplugged_in_mid_stream", unplugged_in_mid_stream),
         place.trial("outages::the_adapter_is_unplugged_after_a_message", unplugged_after_a_message),
     ]
@@ -131,6 +132,21 @@ fn websockify_hangs(place: &Place) -> Result<(), Failed> {
         return Err(format!("of {said} bytes said to a relay that hung, {lost} are lost").into());
     }
     Ok(stream.world.is_innocent(Relay::WasAway)?)
+}
+
+/// A relay that takes nothing for a while holds the device back, and nothing is lost.
+fn websockify_pauses(place: &Place) -> Result<(), Failed> {
+    let mut stream = Stream::begin(place, &place.serve, Through::Websockify, "")?;
+    for _ in 0..TIMES {
+        stream.flow()?;
+        stream.websockify()?.freeze()?;
+        stream.until_stat("up-held", |held| held >= HELD)?;
+        stream.websockify()?.thaw()?;
+    }
+    let account = stream.end("websockify hung and went on")?;
+    account.up_is_what_was_read(0)?;
+    account.down_is_what_was_read(0)?;
+    Ok(stream.world.is_innocent(Relay::Stays)?)
 }
 
 /// The connection stays. What the bridge has read of the device arrives; what driver and browser had taken, either way, goes

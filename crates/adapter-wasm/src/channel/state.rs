@@ -8,14 +8,15 @@ use uartbridge_core::CloseReason;
 use wasm_bindgen::prelude::*;
 use web_sys::CloseEvent;
 
-use super::{Protocol, WINDOW};
-use crate::connection::ended;
+use super::Protocol;
 use crate::js;
 use crate::relay::{self, Fields, Says};
 use crate::why::Why;
 
-/// The most that a bare relay's bytes may take; as much again as a fast server sends while a tab does something else.
-const INBOX: usize = 4 << 20;
+/// The most that messages may take which were not read yet: what a bare relay sends, which nothing holds back.
+const INBOX: usize = 8 << 20;
+/// What a message takes besides its bytes, about.
+const MESSAGE: usize = 256;
 
 /// What is known, and has come and was not read yet.
 #[derive(Default)]
@@ -49,7 +50,7 @@ impl State {
 
     pub(super) fn take(&mut self, protocol: Protocol, data: &JsValue) -> Result<(), String> {
         if let Some(buffer) = data.dyn_ref::<ArrayBuffer>() {
-            return self.put(protocol, Uint8Array::new(buffer));
+            return self.put(Uint8Array::new(buffer));
         }
         let Some(text) = data.as_string().filter(|_| protocol == Protocol::V1) else {
             return Err("the relay sends texts; a relay of bytes was expected".to_owned());
@@ -73,13 +74,9 @@ impl State {
         Ok(())
     }
 
-    fn put(&mut self, protocol: Protocol, bytes: Uint8Array) -> Result<(), String> {
+    fn put(&mut self, bytes: Uint8Array) -> Result<(), String> {
         let count = bytes.length() as usize;
-        let place = match protocol {
-            Protocol::V1 => WINDOW as usize + INBOX,
-            Protocol::Bare => INBOX,
-        };
-        if self.over.is_some() || self.waiting + count > place {
+        if self.over.is_some() || self.waiting + count + self.inbox.len() * MESSAGE > INBOX {
             self.refused += count as u64;
             return Err(format!(
                 "the relay sends faster than the device takes it, and cannot be told to wait; {} bytes are lost",
@@ -118,6 +115,17 @@ impl State {
         self.ended |= protocol == Protocol::Bare && self.open && in_order;
         self.over.get_or_insert(ended(event.reason(), self.open, in_order));
     }
+}
+
+/// What the end of a WebSocket means: `said` is the relay's reason, `open` whether there was a connection.
+fn ended(said: String, open: bool, in_order: bool) -> Why {
+    let text = match (open, in_order) {
+        _ if !said.is_empty() => said,
+        (false, _) => "the relay cannot be reached, or does not want this page; is it running?".to_owned(),
+        (true, true) => "the relay has closed the connection".to_owned(),
+        (true, false) => "the relay has gone".to_owned(),
+    };
+    Why::new(if open { CloseReason::Reset } else { CloseReason::Failed }, text)
 }
 
 struct Json(JsValue);

@@ -18,9 +18,6 @@ pub(super) const MUCH: usize = 1 << 20;
 /// What the device says to a relay that hangs: it fits into the sockets between.
 const MORE: usize = 64 * 1024;
 const LIMIT: Duration = Duration::from_secs(120);
-/// Chromium 148 crashes when a `WebSocketStream` ends while a write of it waits, with the page that has it; a few lines of plain JavaScript
-/// show the same. The bridge then takes what browsers without it have.
-const WITHOUT_STREAM: &str = "delete globalThis.WebSocketStream";
 
 /// Both sides send records: the device as fast as they are taken, the server so many at a time, so that what sockets hold of
 /// them stays little.
@@ -43,9 +40,6 @@ impl Stream {
         );
         let scenario = parse("outages", &text).map_err(|error| error.to_string())?;
         let mut world = BrowserWorld::new(&scenario, &Setup::new(&place.chromium, serve, through))?;
-        if through == Through::Websockify {
-            world.page().evaluate(WITHOUT_STREAM)?;
-        }
         world.start()?;
         world.act(&Act::Device(DeviceAct::Floods))?;
         Ok(Self { world, through, portion: 2 * BETWEEN })
