@@ -12,6 +12,7 @@ use rustix::event::PollFlags;
 use super::device::{read, write};
 use super::live::{Interest, await_listener};
 use crate::records::Records;
+use crate::scenario::tls::Version;
 use crate::scenario::{Payload, PeerAct};
 use crate::tls::Credentials;
 use crate::world::{Connection, Observed};
@@ -29,7 +30,7 @@ pub(crate) struct OpensslPeer {
 }
 
 impl OpensslPeer {
-    /// One that listens at `at`, speaks TLS 1.3, and asks for a client certificate if the peers of `credentials` do. Its files
+    /// One that listens at `at`, speaks one version of TLS, 1.3 if the peers of `credentials` speak more, and asks for a client certificate if the peers of `credentials` do. Its files
     /// are in `folder`, which is its own.
     pub(crate) fn new(at: SocketAddr, credentials: &Credentials, folder: PathBuf) -> Result<Self, String> {
         let (child, to, from) = start(at, credentials, &folder).map_err(|error| {
@@ -79,7 +80,11 @@ fn start(
     std::fs::create_dir_all(folder)?;
     credentials.for_openssl(folder)?;
     let mut command = Command::new("openssl");
-    command.args(["s_server", "-quiet", "-tls1_3", "-cert", "server.pem", "-key", "server.der"]);
+    let version = match credentials.version() {
+        Some(Version::Tls12) => "-tls1_2",
+        Some(Version::Tls13) | None => "-tls1_3",
+    };
+    command.args(["s_server", "-quiet", version, "-cert", "server.pem", "-key", "server.der"]);
     command.arg("-accept").arg(at.to_string());
     if credentials.are_mutual() {
         command.args(["-Verify", "1", "-verify_return_error", "-CAfile", "ca.pem"]);

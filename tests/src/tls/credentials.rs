@@ -33,6 +33,7 @@ pub struct Credentials {
     /// The server's certificate, and its key in DER.
     server: (String, Vec<u8>),
     mutual: bool,
+    version: Option<Version>,
     trust: Trust,
     pin: Pin,
     peers: Peers,
@@ -113,6 +114,7 @@ impl Credentials {
             identity,
             server: (server.pem.clone(), server.bare_key()),
             mutual: tls.mutual,
+            version: tls.version,
             trust: tls.trust,
             pin: pin(&server),
             peers,
@@ -206,6 +208,11 @@ impl Credentials {
     /// Whether servers ask for a certificate.
     pub(crate) const fn are_mutual(&self) -> bool {
         self.mutual
+    }
+
+    /// The only version that servers speak.
+    pub(crate) const fn version(&self) -> Option<Version> {
+        self.version
     }
 
     /// Whether the bridge is told the authority, and the pin.

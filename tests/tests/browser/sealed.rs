@@ -32,6 +32,7 @@ pub(crate) fn trials(place: &Place) -> Vec<Trial> {
         place.trial("sealed::openssl_refuses_a_page_without_certificate_by_websockify", |place| {
             refused(place, Through::Websockify)
         }),
+        place.trial("sealed::openssl_without_tls_1_3_is_told_as_that", too_old),
     ]
 }
 
@@ -77,6 +78,20 @@ fn refused(place: &Place, through: Through) -> Result<(), Failed> {
     let setup = Setup { servers: Servers::Openssl, ..Setup::new(&place.chromium, &place.serve, through) };
     let mut world = BrowserWorld::new(scenario, &setup)?;
     run(scenario, &mut world).map_err(|failure| failure.to_string())?;
+    Ok(world.is_innocent(Relay::Stays)?)
+}
+
+/// The page speaks TLS 1.3 alone.
+fn too_old(place: &Place) -> Result<(), Failed> {
+    let text = "title A server of TLS 1.2\nproves S5\ntls one-way\ntls version 1.2\n
+        device sends \"secret\"
+        expect bridge says \"does not speak TLS 1.3\"
+        expect peer nothing for 1 s\n";
+    let scenario = parse("sealed", text).map_err(|error| error.to_string())?;
+    let setup =
+        Setup { servers: Servers::Openssl, ..Setup::new(&place.chromium, &place.serve, Through::Serve) };
+    let mut world = BrowserWorld::new(&scenario, &setup)?;
+    run(&scenario, &mut world).map_err(|failure| failure.to_string())?;
     Ok(world.is_innocent(Relay::Stays)?)
 }
 
