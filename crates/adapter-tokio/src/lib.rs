@@ -14,6 +14,7 @@ mod open_error;
 mod pty;
 pub mod run;
 mod serial;
+pub mod small_file;
 pub mod sock;
 pub mod spec;
 mod stdio;

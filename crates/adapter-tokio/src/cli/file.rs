@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use uartbridge::endpoint::{NetEndpoint, UartEndpoint, peers};
+use uartbridge::small_file;
 use uartbridge::spec::BridgeSpec;
 use uartbridge::tls;
 
@@ -51,7 +52,7 @@ impl fmt::Display for BadFile {
 /// [`BadFile`], with every problem and not only the first.
 pub(super) fn load(path: &Path) -> Result<File, BadFile> {
     let file = path.display();
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = small_file::read(path).map_err(|error| {
         BadFile::Unreadable(format!(
             "{file}: cannot be read: {error}; name a TOML file with [[bridge]] tables"
         ))

@@ -8,6 +8,7 @@ use uartbridge_tls::{Identity, Roots, certificates};
 
 use super::Expiry;
 use crate::endpoint::TlsFiles;
+use crate::small_file;
 use crate::sock::plain;
 
 /// What was made of files, with the means to notice that they have changed.
@@ -77,11 +78,12 @@ fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
 /// Which file cannot be read, why, and what to do.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list is open")]
 fn read(key: &str, file: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(file).map_err(|error| {
+    small_file::read(file).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "; correct the path",
             io::ErrorKind::PermissionDenied => "; let this program's user read it",
             io::ErrorKind::IsADirectory => "; name a file",
+            io::ErrorKind::FileTooLarge => "; name a file in PEM format",
             _ => "",
         };
         about(key, file, &format_args!("{}{advice}", plain(&error)))

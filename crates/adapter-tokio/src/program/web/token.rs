@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 use subtle::ConstantTimeEq;
+use uartbridge::small_file;
 use uartbridge::sock::plain;
 
 /// A secret. It has no `Debug` and no `Display`: it belongs in the URL and nowhere else.
@@ -53,10 +54,10 @@ impl Token {
     /// # Errors
     /// See [`TokenError`].
     pub(crate) fn of_file(file: &Path) -> Result<Self, TokenError> {
-        let text = match fs::read_to_string(file) {
-            Ok(text) => text,
+        let text = match small_file::read(file).map(String::from_utf8) {
+            Ok(Ok(text)) => text,
+            Ok(Err(_)) => return Err(TokenError::Bad),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::make(file),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(TokenError::Bad),
             Err(error) => return Err(TokenError::Unreadable(error)),
         };
         let token = text.trim_end_matches(['\r', '\n']);
