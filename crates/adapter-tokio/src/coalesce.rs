@@ -18,16 +18,21 @@ const AT_ONCE: Duration = Duration::from_micros(10);
 const REST: Duration = Duration::from_micros(100);
 /// Rounds that bring more bytes are worth their calls.
 const SMALL: u64 = 2048;
-/// How many more rounds without a wait than (twice) with one it takes until a trial; after one in vain, twice as many.
-const PATIENCE: u32 = 64;
-const MOST_PATIENCE: u32 = 1 << 14;
+/// One wait in so many is timed: looking at the clock costs as much as a small part of the round.
+const TIMED: u32 = 7;
+/// How many more of the timed rounds without a wait than (twice) with one it takes until a trial; after one in vain, twice as many.
+const PATIENCE: u32 = 8;
+const MOST_PATIENCE: u32 = 1 << 11;
 
 thread_local! {
-    static THREAD: RefCell<Thread> = const { RefCell::new(Thread { load: Load::new(), waits_since: None }) };
+    static THREAD: RefCell<Thread> = const { RefCell::new(Thread { load: Load::new(), untimed: 0, waits_since: None }) };
 }
 
 struct Thread {
     load: Load,
+    /// Waits since the last one that was timed.
+    untimed: u32,
+    /// When this wait has begun, if it is timed.
     waits_since: Option<Instant>,
 }
 
@@ -40,7 +45,12 @@ pub fn coalesce(runtime: &mut tokio::runtime::Builder) {
             if let Some(rest) = THREAD.with_borrow_mut(|thread| thread.load.round_ends()) {
                 std::thread::sleep(rest);
             }
-            THREAD.with_borrow_mut(|thread| thread.waits_since = Some(Instant::now()));
+            THREAD.with_borrow_mut(|thread| {
+                thread.untimed += 1;
+                if thread.untimed >= TIMED {
+                    (thread.untimed, thread.waits_since) = (0, Some(Instant::now()));
+                }
+            });
         })
         .on_thread_unpark(|| {
             THREAD.with_borrow_mut(|thread| {
@@ -140,9 +150,9 @@ mod tests {
     #[test]
     fn questions_and_answers_are_disturbed_ever_more_rarely() {
         let mut load = Load::new();
-        assert_eq!(rests(&mut load, 64 + 1 + 128 + 1 + 256, NO_WAIT, 64, 64), 3);
+        assert_eq!(rests(&mut load, 7 * PATIENCE + 2, NO_WAIT, 64, 64), 3);
         let rests = rests(&mut load, 1_000_000, NO_WAIT, 64, 64);
-        assert!(rests < 80, "{rests}");
+        assert!(rests < 2 * 1_000_000 / MOST_PATIENCE, "{rests}");
     }
 
     #[test]

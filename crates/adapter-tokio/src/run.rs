@@ -3,8 +3,10 @@
 //! Each turn does what the core asks, then moves bytes on every port that is ready, straight into and out of the
 //! rings, and ends when nothing more can be done without waiting. All directions are waited for at once.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::{Poll, Waker};
 
 use tokio::sync::watch;
 use uartbridge_core::{Bridge, Event, LinkState, Misuse, Stats, Step};
@@ -112,29 +114,49 @@ pub async fn run_traced<O: OpenUart, N: Dial>(
     if told.stop {
         turn.stop()?;
     }
+    // Apart, so that it can be looked at while a change is waited for.
+    let mut news = orders.clone();
     loop {
-        tokio::select! {
-            biased;
-            changed = orders.changed() => {
-                let new = *orders.borrow_and_update();
-                if changed.is_err() || new.stop && !told.stop {
-                    turn.stop()?;
+        let mut changed = pin!(orders.changed());
+        let mut told_by: Option<Waker> = None;
+        let next = poll_fn(|cx| {
+            // Asked when there is news or nobody to tell it to: at every turn it would cost as much as a read's bookkeeping.
+            let waits = told_by.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            if !waits || news.has_changed().unwrap_or(true) {
+                if let Poll::Ready(changed) = changed.as_mut().poll(cx) {
+                    return Poll::Ready(Next::Orders(changed.is_ok()));
                 }
-                if new.report != told.report {
-                    turn.report();
-                }
-                if new.ping != told.ping {
-                    turn.answer(new.ping);
-                }
-                told = new;
-                if changed.is_err() {
-                    // Whoever gave orders has gone: finish, without asking again.
-                    return poll_fn(|cx| turn.poll(cx)).await;
-                }
+                told_by = Some(cx.waker().clone());
             }
-            ended = poll_fn(|cx| turn.poll(cx)) => return ended,
+            turn.poll(cx).map(Next::Ended)
+        });
+        let there = match next.await {
+            Next::Orders(there) => there,
+            Next::Ended(ended) => return ended,
+        };
+        let new = *news.borrow_and_update();
+        if !there || new.stop && !told.stop {
+            turn.stop()?;
+        }
+        if new.report != told.report {
+            turn.report();
+        }
+        if new.ping != told.ping {
+            turn.answer(new.ping);
+        }
+        told = new;
+        if !there {
+            // Whoever gave orders has gone: finish, without asking again.
+            return poll_fn(|cx| turn.poll(cx)).await;
         }
     }
+}
+
+/// What a bridge's task goes on with.
+enum Next {
+    /// New orders; false if there will be none any more.
+    Orders(bool),
+    Ended(Result<(), RunError>),
 }
 
 impl From<RunError> for io::Error {
