@@ -9,6 +9,7 @@
 pub mod align;
 pub mod browser;
 mod core_bridge;
+mod covered;
 pub mod firmware;
 pub mod follow;
 mod library;
@@ -23,6 +24,7 @@ pub mod sim;
 pub mod soak;
 
 pub mod tls;
+pub mod trail;
 pub mod tutorial;
 mod words;
 mod world;

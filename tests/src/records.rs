@@ -50,13 +50,6 @@ impl Records {
         }
         record
     }
-
-    /// The number of a record of this direction, if these bytes are one.
-    pub fn number(&self, record: &[u8]) -> Option<u32> {
-        let digits = core::str::from_utf8(record.get(1..9)?).ok()?;
-        let number = u32::from_str_radix(digits, 16).ok()?;
-        (self.at(number) == record).then_some(number)
-    }
 }
 
 #[cfg(test)]
@@ -70,8 +63,5 @@ mod tests {
         assert_eq!(&bytes[16..26], b"U00000001.");
         assert!(bytes.chunks(RECORD).all(|record| record[15] == b'\n'));
         assert_ne!(bytes[10..15], bytes[26..31]);
-        assert_eq!(Records::up().number(&bytes[32..48]), Some(2));
-        assert_eq!(Records::down().number(&bytes[32..48]), None);
-        assert_eq!(Records::up().number(&bytes[33..49]), None);
     }
 }

@@ -11,7 +11,7 @@ use super::server::Server;
 use super::subject::{Place, Running, Subject};
 use crate::follow::Follow;
 use crate::program::counter;
-use crate::records::Records;
+use crate::trail::Trail;
 
 /// See the module.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Lane {
         let line = Line::new(&tty, rate).map_err(|error| format!("cannot make a pty: {error}"))?;
         let server = Server::new(address, rate).map_err(|error| format!("{address}: {error}"))?;
         let running = subject.start(place, &tty, address)?;
-        let (up, down) = (Follow::new(Records::up()), Follow::new(Records::down()));
+        let (up, down) = (Follow::new(Trail::up()), Follow::new(Trail::down()));
         Ok(Self {
             subject,
             line,
@@ -103,7 +103,7 @@ impl Lane {
 
     /// The fault is over now.
     pub fn mark(&mut self) {
-        (self.mark, self.recovery) = (Some((Instant::now(), self.up.reached)), None);
+        (self.mark, self.recovery) = (Some((Instant::now(), self.up.reached())), None);
     }
 
     /// How long it took until something new came up, if it has.
@@ -118,7 +118,7 @@ impl Lane {
 
     /// Whether everything that the device has said has come up, or something later.
     pub const fn is_up(&self) -> bool {
-        self.up.reached >= self.line.source.sent
+        self.up.reached() >= self.line.source.sent
     }
 
     pub(super) fn turn(&mut self, now: Instant) -> Result<(), String> {
@@ -127,7 +127,7 @@ impl Lane {
         self.server.turn(now, &mut self.up).map_err(|error| format!("{name}: the server: {error}"))?;
         if let Some((at, reached)) = self.mark
             && self.recovery.is_none()
-            && self.up.reached > reached
+            && self.up.reached() > reached
         {
             let recovery = now.duration_since(at);
             (self.recovery, self.longest) = (Some(recovery), self.longest.max(recovery));

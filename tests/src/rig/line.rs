@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::source::Source;
 use crate::follow::{Follow, Place};
 use crate::program::device::Pty;
-use crate::records::Records;
+use crate::trail::Trail;
 
 /// See the module.
 #[derive(Debug)]
@@ -30,12 +30,12 @@ pub struct Line {
 impl Line {
     pub(super) fn new(link: &Path, rate: u64) -> io::Result<Self> {
         Ok(Self {
-            source: Source::new(Records::up(), rate),
+            source: Source::new(Trail::up(), rate),
             got: 0,
             reads: true,
             link: link.to_owned(),
             pty: Some(Pty::new(link)?),
-            place: Place::anywhere(),
+            place: Place::default(),
         })
     }
 

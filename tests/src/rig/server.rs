@@ -11,7 +11,7 @@ use super::source::Source;
 use crate::follow::{Follow, Place};
 use crate::program::open::drop_all;
 use crate::program::peer::listen;
-use crate::records::Records;
+use crate::trail::Trail;
 
 /// See the module.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ struct Open {
 impl Server {
     pub(super) fn new(address: SocketAddr, rate: u64) -> io::Result<Self> {
         Ok(Self {
-            source: Source::new(Records::down(), rate),
+            source: Source::new(Trail::down(), rate),
             connections: 0,
             got: 0,
             reads: true,
@@ -106,7 +106,7 @@ impl Server {
     }
 
     pub(super) fn turn(&mut self, now: Instant, up: &mut Follow) -> io::Result<()> {
-        self.accept(up)?;
+        self.accept()?;
         if self.reads {
             self.open.retain_mut(|open| {
                 let (goes_on, got) = open.read(up);
@@ -132,13 +132,12 @@ impl Server {
         self.open.iter_mut().for_each(|open| up.settle(&mut open.place));
     }
 
-    fn accept(&mut self, up: &mut Follow) -> io::Result<()> {
+    fn accept(&mut self) -> io::Result<()> {
         while let Some(listener) = &self.listener {
             match listener.accept() {
                 Ok((socket, _)) => {
                     socket.set_nonblocking(true)?;
-                    self.open.iter_mut().for_each(|open| up.settle(&mut open.place));
-                    self.open.push(Open { socket, place: Place::anywhere(), shut: false });
+                    self.open.push(Open { socket, place: Place::default(), shut: false });
                     self.connections += 1;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,

@@ -1,14 +1,17 @@
-//! Who talks: numbered records at a pace.
+//! Who talks: a trail, at a pace.
 
 use std::io;
 use std::time::Instant;
 
-use crate::records::{RECORD, Records};
+use crate::trail::Trail;
+
+/// Says no less than this at a time, in bytes.
+const PORTION: u64 = 16;
 
 /// Talks like a line of so many bytes a second, and pauses while nobody takes what it says.
 #[derive(Debug)]
 pub struct Source {
-    records: Records,
+    trail: Trail,
     rate: u64,
     /// Whether it goes on talking.
     pub talks: bool,
@@ -16,13 +19,13 @@ pub struct Source {
     pub sent: u64,
     /// Up to when it has talked; none before the first time.
     since: Option<Instant>,
-    /// What of the record at hand has not been taken.
+    /// What is due and has not been taken.
     rest: Vec<u8>,
 }
 
 impl Source {
-    pub(super) const fn new(records: Records, rate: u64) -> Self {
-        Self { records, rate, talks: true, sent: 0, since: None, rest: Vec::new() }
+    pub(super) const fn new(trail: Trail, rate: u64) -> Self {
+        Self { trail, rate, talks: true, sent: 0, since: None, rest: Vec::new() }
     }
 
     /// Says what is due at `now`, as far as `write` takes it.
@@ -34,10 +37,10 @@ impl Source {
         let elapsed = now.duration_since(*self.since.get_or_insert(now));
         // What nobody took in time is not made up for.
         let due = (elapsed.as_micros() as u64 * self.rate / 1_000_000).min(self.rate / 4);
-        if self.talks && due >= RECORD as u64 {
+        if self.talks && due >= PORTION {
             self.since = Some(now);
             let room = (self.rate as usize / 4).saturating_sub(self.rest.len());
-            self.rest.extend(self.records.take((due as usize).min(room)));
+            self.rest.extend(self.trail.take((due as usize).min(room)));
         }
         while !self.rest.is_empty() {
             match write(&self.rest) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::board::{Board, Ledger, Profile};
+use super::passed::Passed;
 use crate::scenario::Scenario;
 use crate::tls::Credentials;
 use crate::world::{Act, Observed, World};
@@ -76,12 +77,12 @@ impl<S: Subject> SimWorld<S> {
         }
     }
 
-    /// What can be seen, so that long runs can take out what they have looked at.
-    pub const fn seen(&mut self) -> &mut Observed {
-        self.board.observed()
+    /// What can be seen, so that long runs can take out what they have looked at; and what has crossed the bridge's ports.
+    pub const fn seen(&mut self) -> (&mut Observed, &Passed) {
+        (&mut self.board.observed, &self.board.passed)
     }
 
-    /// What has crossed the bridge's ports.
+    /// The same, counted.
     pub const fn ledger(&self) -> Ledger {
         self.board.ledger
     }

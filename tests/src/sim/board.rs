@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::dice::Dice;
 use super::line::Line;
 use super::net::{Broken, Dial, Net, Packet, Way};
+use super::passed::Passed;
 use crate::scenario::{Scenario, Transport, WorldSettings};
 use crate::tls::Credentials;
 use crate::world::{Observed, Queue};
@@ -22,6 +23,7 @@ pub struct Profile {
 }
 
 /// What has crossed the bridge's ports, and what was lost outside it, in bytes: counted here, not by the bridge.
+/// [`Passed`] has the bytes themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ledger {
     /// Read from the UART's driver.
@@ -68,6 +70,7 @@ pub struct Board {
     /// Bytes moved by the bridge, to tell work from spinning.
     pub(super) moved: u64,
     pub(super) ledger: Ledger,
+    pub(super) passed: Passed,
 }
 
 /// What the bridge can do. None of these waits.
@@ -107,6 +110,7 @@ impl Board {
         let bytes: Vec<u8> = self.line.received.drain(..most.min(self.line.received.len())).collect();
         self.moved += bytes.len() as u64;
         self.ledger.uart_read += bytes.len() as u64;
+        self.passed.up.extend(&bytes);
         self.kick_line();
         bytes
     }
@@ -181,6 +185,7 @@ impl Board {
         };
         self.moved += bytes.len() as u64;
         self.ledger.sock_read += bytes.len() as u64;
+        self.passed.down.extend(&bytes);
         if let (Some(conn), Some(ack)) = (self.net.conn, news) {
             self.launch(Packet::Ack { conn, way: Way::Down, ack });
         }
@@ -208,6 +213,7 @@ impl Board {
             self.launch(Packet::Datagram { peer, way: Way::Up, bytes: bytes.to_vec() });
         } else if let Some(conn) = self.net.conn {
             self.net.conns[conn].up.write(bytes);
+            self.passed.writes(bytes.len());
             self.transmit(conn, Way::Up);
         }
     }
@@ -229,6 +235,7 @@ impl Board {
     pub fn let_go(&mut self) {
         if let Some(conn) = self.net.conn.take() {
             self.net.conns[conn].bridge_has = false;
+            self.passed.gone(self.net.conns[conn].up.acked());
         }
         self.no_socket();
     }
@@ -239,6 +246,7 @@ impl Board {
             let conn_state = &mut self.net.conns[conn];
             conn_state.bridge_has = false;
             conn_state.up.kill();
+            self.passed.gone(conn_state.up.acked());
             if !core::mem::replace(&mut conn_state.reset, true) {
                 self.launch(Packet::Rst { conn, to: Way::Up });
             }
@@ -288,6 +296,7 @@ impl Board {
             observed: Observed { peer_queues: vec![Queue::default(); scenario.peers], ..Observed::default() },
             moved: 0,
             ledger: Ledger::default(),
+            passed: Passed::default(),
         }
     }
 

@@ -84,6 +84,7 @@ impl Board {
                 if self.line.may_drain() {
                     let bytes = bytes.min(self.line.to_device.len());
                     self.observed.device_got.extend(self.line.to_device.drain(..bytes));
+                    self.passed.delivers(bytes);
                 }
                 self.kick_line();
             }
@@ -110,6 +111,7 @@ impl Board {
             Packet::SynAck { dial, conn } => {
                 if self.net.dialing == Some(dial) {
                     (self.net.dialing, self.net.conn) = (None, Some(conn));
+                    self.passed.connected(conn);
                     if self.credentials.is_none() {
                         self.observed.connected = Some(self.net.conns[conn].peer);
                     }

@@ -7,6 +7,7 @@ mod events;
 mod line;
 mod net;
 mod outside;
+mod passed;
 mod peer;
 mod tcp;
 
@@ -14,3 +15,4 @@ pub use bench::{SimWorld, Subject};
 pub use board::{Board, Ledger, Profile};
 pub use dice::Dice;
 pub use net::Broken;
+pub use passed::Passed;

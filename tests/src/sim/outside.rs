@@ -32,7 +32,9 @@ impl Board {
             DeviceAct::Stalls => self.line.device_reads = false,
             DeviceAct::ReadsAgain => self.line.device_reads = true,
             DeviceAct::Unplugged => {
-                for (sum, lost) in self.ledger.unplugged.iter_mut().zip(self.line.unplug()) {
+                let lost = self.line.unplug();
+                self.passed.unplugged(lost[1]);
+                for (sum, lost) in self.ledger.unplugged.iter_mut().zip(lost) {
                     *sum += lost as u64;
                 }
             }

@@ -32,14 +32,10 @@ pub struct Totals {
     pub not_taken: u64,
     /// By the bridge.
     pub lost: [u64; 2],
-    /// Up, bytes that may stand in several places ([`Follow::guessed`](crate::follow::Follow::guessed)).
-    pub guessed: u64,
     /// Arrived again.
     pub duplicated: [u64; 2],
-    /// Arrived after what was sent later.
-    pub reordered: [u64; 2],
-    /// Belongs nowhere.
-    pub damaged: [u64; 2],
+    /// Arrived where it does not belong, if it belongs anywhere.
+    pub wrong: [u64; 2],
     /// Virtual time, in µs.
     pub micros: u64,
 }
@@ -68,15 +64,13 @@ impl Totals {
             (&mut self.packets_lost, other.packets_lost),
             (&mut self.unplugged, other.unplugged),
             (&mut self.not_taken, other.not_taken),
-            (&mut self.guessed, other.guessed),
             (&mut self.micros, other.micros),
         ];
         sums.into_iter().for_each(|(sum, more)| *sum += more);
         let pairs = [
             (&mut self.lost, other.lost),
             (&mut self.duplicated, other.duplicated),
-            (&mut self.reordered, other.reordered),
-            (&mut self.damaged, other.damaged),
+            (&mut self.wrong, other.wrong),
         ];
         for (sum, more) in pairs {
             sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
@@ -111,10 +105,8 @@ pub fn table(columns: &[(&str, Totals)]) -> String {
     });
     rows("replayed", &|t| spaced(t.replayed));
     rows("**lost by the bridge**, up and down", &|t| pair(t.lost));
-    rows("this and the next two are known to within, up", &|t| spaced(t.guessed));
     rows("came twice, up and down", &|t| pair(t.duplicated));
-    rows("out of order, up and down", &|t| pair(t.reordered));
-    rows("damaged, up and down", &|t| pair(t.damaged));
+    rows("out of order or damaged, up and down", &|t| pair(t.wrong));
     rows("virtual time", &|t| {
         let time = Duration::from_micros(t.micros).as_secs();
         format!("{} h {:02} min", time / 3600, time / 60 % 60)

@@ -50,10 +50,10 @@ impl<'a> Run<'a> {
         });
         let rig = Rig { lanes: lanes.collect::<Result<_, String>>()? };
         let mut run = Self { net, rig, full: suite.full };
-        if !run.rig.until(PATIENCE, |lanes| lanes[0].up.reached > 0)? {
+        if !run.rig.until(PATIENCE, |lanes| lanes[0].up.reached() > 0)? {
             return Err(format!("nothing comes up:\n{}", run.ours().said()));
         }
-        run.rig.until(run.courtesy(), |lanes| lanes.iter().all(|lane| lane.up.reached > 0))?;
+        run.rig.until(run.courtesy(), |lanes| lanes.iter().all(|lane| lane.up.reached() > 0))?;
         Ok(run)
     }
 
