@@ -1,6 +1,6 @@
 //! When a connection counts as dead.
 
-use uartbridge_core::{Acks, Close, CloseCause, Config, Duration, Event, Instant, Supervise, Timer};
+use uartbridge_core::{Acks, Close, CloseCause, Config, Duration, Event, Heartbeat, Instant, Supervise, Timer};
 
 use crate::rig::{Answer, CONFIG, Rig, secs};
 
@@ -70,6 +70,25 @@ fn a_greeting_counts_as_acknowledged_when_all_of_it_is() {
 }
 
 #[test]
+fn a_heartbeat_that_followed_an_unacknowledged_greeting_is_still_awaited_when_that_has_arrived() {
+    let heartbeat = Heartbeat { bytes: b"PING", after: secs(10) };
+    let mut rig = Rig::connected(Config { greeting: b"hello", heartbeat, ..CONFIG }, 16, 16);
+    rig.writes_all();
+    rig.pass(secs(10));
+    assert_eq!(rig.writes_all(), b"PING");
+    rig.has = 5;
+    rig.tell(Event::TxAcked(5));
+    let arrived = rig.now;
+    // Heartbeats go on, and none of them is acknowledged.
+    while rig.is_open() && rig.now.since(arrived) < secs(60) {
+        rig.writes_all();
+        rig.pass(secs(1));
+    }
+    assert_eq!(rig.closed(), [Close::Abort(CloseCause::Unacked)]);
+    assert_eq!(rig.now.since(arrived), secs(30));
+}
+
+#[test]
 fn a_device_that_stood_still_asks_before_it_gives_a_peer_up() {
     // Whether the usual question or the last one is due first.
     for query in [secs(1), secs(60)] {
@@ -111,6 +130,16 @@ fn a_quarter_of_the_ring_written_is_asked_about_at_once() {
     assert_eq!(rig.questions, 1);
     rig.writes(1);
     assert_eq!(rig.questions, 2);
+}
+
+#[test]
+fn of_a_large_ring_64_kib_written_are_asked_about_at_once() {
+    let mut rig = Rig::connected(CONFIG, 1 << 20, 16);
+    rig.says(&[7; 64 * 1024]);
+    rig.writes(64 * 1024 - 1);
+    assert_eq!(rig.questions, 0);
+    rig.writes(1);
+    assert_eq!(rig.questions, 1);
 }
 
 #[test]
