@@ -35,7 +35,8 @@ impl Attempts {
     /// One more failure: goes on to the next peer, and returns the step to take, when it is time to.
     pub(crate) fn failed(&mut self, ladder: &Ladder, peers: u8) -> Option<Step> {
         self.failures = self.failures.saturating_add(1);
-        let due = |after: u16| after > 0 && self.failures.is_multiple_of(after);
+        // There is no multiple of 0 but 0, and there was a failure.
+        let due = |after: u16| self.failures.is_multiple_of(after);
         let (next_peer, restart, reset) =
             (due(ladder.next_peer), due(ladder.restart), due(ladder.reset_radio));
         if next_peer {
@@ -109,6 +110,23 @@ mod tests {
         assert!(draws.iter().all(|&us| us < 1_000_000));
         assert!(draws.iter().any(|&us| us < 250_000) && draws.iter().any(|&us| us > 750_000));
         assert_ne!(draws, draw(8));
+    }
+
+    /// The first numbers of the generator with the shifts 13, 17 and 5, from 1 on.
+    #[test]
+    fn each_draw_is_the_same_share_of_any_bound() {
+        let numbers = [270_369, 67_634_689, 2_647_435_461, 307_599_695];
+        for shares_of_2_32 in [1, 3, 1 << 20] {
+            let bound = Duration::from_micros(shares_of_2_32 << 32);
+            let backoff = Backoff { first: bound, max: bound, jitter: true, ..BACKOFF };
+            let mut attempts = Attempts::new(1);
+            let draws = numbers.map(|_| attempts.pause(&backoff).as_micros());
+            assert_eq!(draws, numbers.map(|number| number * shares_of_2_32));
+        }
+        let half = Duration::from_micros(1 << 31);
+        let backoff = Backoff { first: half, max: half, jitter: true, ..BACKOFF };
+        let mut attempts = Attempts::new(1);
+        assert_eq!(numbers.map(|_| attempts.pause(&backoff).as_micros()), numbers.map(|number| number / 2));
     }
 
     #[test]
