@@ -8,5 +8,6 @@ mod overflow;
 mod packing;
 mod power;
 mod rig;
+mod settings;
 mod supervision;
 mod uart;
