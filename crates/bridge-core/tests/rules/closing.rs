@@ -195,6 +195,18 @@ fn a_stop_during_the_back_off_dials_at_once_if_there_is_something_to_say() {
 }
 
 #[test]
+fn a_stop_with_bytes_for_the_device_alone_plans_no_attempt() {
+    let mut rig = Rig::connected(CONFIG, 16, 16);
+    rig.hears(b"down");
+    rig.breaks();
+    assert_eq!(rig.bridge.link_state(), LinkState::BackOff(secs(1)));
+    rig.tell(Event::Stop);
+    assert_eq!((rig.bridge.link_state(), rig.finished), (LinkState::Parked, false));
+    assert_eq!(rig.device_takes(), b"down");
+    assert!(rig.finished);
+}
+
+#[test]
 fn a_stop_with_nothing_to_say_gives_an_attempt_up() {
     let mut rig = Rig::new(CONFIG, 16, 16, Answer::None);
     rig.asked();

@@ -83,3 +83,10 @@ fn a_greeting_counts_towards_the_total_of_its_connection() {
     rig.breaks();
     assert_eq!(rig.bridge.tx_total(), 0);
 }
+
+#[test]
+fn a_greeting_is_not_written_where_nothing_can_be() {
+    let mut rig = Rig::connected(Config { greeting: b"ID 7;", ..CONFIG }, 16, 16);
+    rig.tell(Event::TxFailed);
+    assert_eq!(rig.writes_all(), b"");
+}

@@ -204,3 +204,42 @@ fn packets_beyond_those_remembered_are_joined_and_dropped_together() {
     rig.pass(secs(30));
     assert_eq!(rig.writes_all(), b"123456;789;");
 }
+
+#[test]
+fn the_end_of_a_datagram_that_was_dropped_is_no_datagram() {
+    let packing = Packing { max_len: 12, datagrams: true, ..LINES };
+    let mut rig = Rig::new(dropping(Overflow::DropNewest, packing), 16, 16, Answer::Refuses);
+    rig.says_all(b"twelve bytes");
+    for (bytes, dropped) in [(&b"1234"[..], 4), (b"abc", 4), (b"5", 5), (b"6", 6)] {
+        rig.says_all(bytes);
+        rig.pass(packing.gap);
+        assert_eq!(rig.bridge.stats().up_dropped, dropped);
+    }
+    rig.answer = Answer::Connects;
+    rig.pass(secs(30));
+    assert_eq!((rig.writes(16), rig.writes(16)), (b"twelve bytes".to_vec(), b"abc".to_vec()));
+}
+
+#[test]
+fn a_packet_that_takes_the_whole_ring_is_dropped_whole() {
+    let packing = Packing { delimiter: Delimiter::new(b"\n"), ..Packing::NONE };
+    let mut rig = Rig::connected(dropping(Overflow::DropNewest, packing), 16, 16);
+    rig.says_all(b"fifteen, and an\n");
+    assert_eq!(rig.bridge.stats().up_dropped, 16);
+    rig.says_all(b"ok\n");
+    assert_eq!(rig.writes_all(), b"ok\n");
+}
+
+#[test]
+fn of_a_packet_that_was_joined_to_one_on_its_way_only_the_end_is_dropped() {
+    let packing = Packing { delimiter: Delimiter::new(b";"), ..Packing::NONE };
+    let mut rig = Rig::connected(dropping(Overflow::DropNewest, packing), 32, 16);
+    // The rig's bridge remembers 4 ends.
+    rig.says_all(b"a;b;c;d;");
+    assert_eq!(rig.writes_all(), b"a;b;c;d;");
+    rig.says_all(b"efghijklmnopqrstuvwxyz-;");
+    assert_eq!(rig.bridge.stats().up_dropped, 2);
+    assert_eq!(rig.writes_all(), b"efghijklmnopqrstuvwxyz");
+    rig.acknowledges();
+    assert_eq!(rig.bridge.stats().tx_acked, 30);
+}

@@ -95,6 +95,17 @@ fn a_datagram_is_what_one_read_gave() {
 }
 
 #[test]
+fn a_datagram_does_not_wait_until_the_one_before_has_arrived() {
+    let config = packing(Packing { max_len: 8, datagrams: true, ..Packing::NONE });
+    let mut rig = Rig::connected(config, 32, 16);
+    rig.says(b"one");
+    rig.says(b"two");
+    assert_eq!((rig.writes(usize::MAX), rig.writes(usize::MAX)), (b"one".to_vec(), b"two".to_vec()));
+    rig.acknowledges();
+    assert_eq!(rig.bridge.stats().tx_acked, 6);
+}
+
+#[test]
 fn a_datagram_across_the_fold_goes_whole() {
     let config = packing(Packing { max_len: 8, datagrams: true, gap: GAP, ..Packing::NONE });
     let mut rig = Rig::new(config, 12, 16, Answer::None);
@@ -121,6 +132,18 @@ fn datagrams_wait_for_a_place_to_remember_their_ends_and_are_never_joined() {
         assert_eq!(rig.writes(usize::MAX), b"xy");
     }
     assert_eq!(rig.writes(usize::MAX), b"");
+}
+
+#[test]
+fn a_stop_joins_no_datagrams_that_wait_for_a_place() {
+    let config = packing(Packing { max_len: 8, datagrams: true, gap: GAP, ..Packing::NONE });
+    let mut rig = Rig::new(config, 64, 16, Answer::None);
+    rig.tell(Event::Connected(Acks::OnWrite));
+    // The rig's bridge remembers 4 ends.
+    assert_eq!(rig.says(&[7; 43]), 43);
+    rig.tell(Event::Stop);
+    let datagrams: Vec<_> = std::iter::from_fn(|| Some(rig.writes(usize::MAX).len())).take(6).collect();
+    assert_eq!(datagrams, [8, 8, 8, 8, 8, 3]);
 }
 
 #[test]

@@ -126,6 +126,7 @@ impl Rig {
                 Action::Recover(step) => (Asked::Recover(step), None),
                 Action::Sleep(sleep) => {
                     self.sleep = Some(sleep);
+                    self.lends_the_same_together_and_alone();
                     return;
                 }
                 Action::Finished => {
@@ -139,6 +140,14 @@ impl Rig {
             }
         }
         panic!("never comes to rest: {:?}", self.bridge);
+    }
+
+    fn lends_the_same_together_and_alone(&mut self) {
+        let room = (self.bridge.uart_rx().len(), self.bridge.sock_rx().len());
+        let ready = (self.bridge.tx().concat(), self.bridge.uart_tx().to_vec());
+        let ports = self.bridge.ports();
+        assert_eq!((ports.uart_rx.len(), ports.sock_rx.len()), room);
+        assert_eq!((ports.tx.concat(), ports.uart_tx.to_vec()), ready);
     }
 
     fn connect(&mut self) -> Option<Event> {
