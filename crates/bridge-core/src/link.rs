@@ -70,9 +70,9 @@ pub(crate) enum Phase {
 pub(crate) enum Input {
     IpReady,
     IpLost,
-    /// A connection is wanted, or the pause is over.
+    /// A connection is wanted.
     Dial,
-    /// Nobody needs a connection any more.
+    /// Nobody needs a connection any more, or the pause is over.
     Park,
     Connected(Acks),
     PeerClosed,

@@ -77,3 +77,25 @@ fn a_policy_that_drops_goes_on_reading_when_a_pause_ends_the_last_packet_there_i
         assert_eq!((stats.up_held, stats.up_dropped, stats.up_dropped_packets), (3, 3, 3), "{overflow:?}");
     }
 }
+
+#[test]
+fn a_span_is_told_in_the_largest_unit_that_shows_it_whole() {
+    for (micros, told) in [
+        (0, "0 ms"),
+        (1, "1 µs"),
+        (999, "999 µs"),
+        (1_000, "1 ms"),
+        (1_500, "1500 µs"),
+        (100_000, "100 ms"),
+        (999_000, "999 ms"),
+        (1_000_000, "1 s"),
+        (1_000_001, "1000001 µs"),
+        (1_500_000, "1.5 s"),
+        (1_550_000, "1550 ms"),
+        (12_300_000, "12.3 s"),
+        (3_600_000_000, "3600 s"),
+        (u64::MAX, "never"),
+    ] {
+        assert_eq!(Duration::from_micros(micros).to_string(), told);
+    }
+}

@@ -77,7 +77,7 @@ impl<const P: usize> Machine<'_, P> {
     fn expire(&mut self, timer: Timer, storage: &mut [u8]) -> Result<(), Misuse> {
         match timer {
             Timer::UartRetry => self.uart_change(Change::Retry),
-            Timer::BackOff if self.wants_link() => self.step(Input::Dial),
+            // If a connection is still wanted, it is dialled at once.
             Timer::BackOff => self.step(Input::Park),
             Timer::NoIp => {
                 self.failed();

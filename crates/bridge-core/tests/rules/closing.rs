@@ -243,6 +243,17 @@ fn a_close_that_the_peer_does_not_answer_becomes_an_abort() {
 }
 
 #[test]
+fn a_close_that_the_peer_does_not_answer_is_told_as_such_when_the_time_for_a_stop_ends_with_it() {
+    let mut rig = Rig::connected(CONFIG, 16, 16);
+    assert_eq!(CONFIG.close_timeout, CONFIG.drain_timeout);
+    rig.closes = false;
+    rig.tell(Event::Stop);
+    assert_eq!(rig.closed(), [Close::Orderly(CloseCause::Stopping)]);
+    rig.pass(CONFIG.close_timeout);
+    assert_eq!(rig.closed(), [Close::Abort(CloseCause::CloseTimeout)]);
+}
+
+#[test]
 fn an_address_that_goes_ends_the_connection() {
     let mut rig = Rig::connected(CONFIG, 16, 16);
     rig.closes = false;

@@ -35,6 +35,18 @@ fn on_demand_connects_for_bytes_and_leaves_after_a_while() {
 }
 
 #[test]
+fn on_demand_sleeps_deeply_only_without_a_connection() {
+    let mut rig = Rig::new(ON_DEMAND, 16, 16, Answer::Connects);
+    rig.says(b"data");
+    rig.writes_all();
+    rig.acknowledges();
+    assert!(rig.is_open());
+    assert_eq!(sleep(&rig).depth, Depth::Idle);
+    rig.pass(secs(3));
+    assert_eq!(sleep(&rig).depth, Depth::Deep);
+}
+
+#[test]
 fn on_demand_does_not_leave_while_bytes_are_on_their_way() {
     let mut rig = Rig::new(ON_DEMAND, 16, 16, Answer::Connects);
     rig.says(b"data");

@@ -133,6 +133,15 @@ fn a_quarter_of_the_ring_written_is_asked_about_at_once() {
 }
 
 #[test]
+fn a_greeting_alone_however_long_is_not_asked_about_at_once() {
+    let mut rig = Rig::connected(Config { greeting: &[7; 64], ..CONFIG }, 64, 16);
+    assert_eq!(rig.writes_all().len(), 64);
+    assert_eq!(rig.questions, 0);
+    rig.pass(CONFIG.supervise.query);
+    assert_eq!(rig.questions, 1);
+}
+
+#[test]
 fn of_a_large_ring_64_kib_written_are_asked_about_at_once() {
     let mut rig = Rig::connected(CONFIG, 1 << 20, 16);
     rig.says(&[7; 64 * 1024]);
