@@ -1,6 +1,8 @@
 //! When a connection counts as dead.
 
-use uartbridge_core::{Acks, Close, CloseCause, Config, Duration, Event, Heartbeat, Instant, Supervise, Timer};
+use uartbridge_core::{
+    Acks, Close, CloseCause, Config, Duration, Event, Heartbeat, Instant, Supervise, Timer,
+};
 
 use crate::rig::{Answer, CONFIG, Rig, secs};
 
@@ -130,6 +132,37 @@ fn a_quarter_of_the_ring_written_is_asked_about_at_once() {
     assert_eq!(rig.questions, 1);
     rig.writes(1);
     assert_eq!(rig.questions, 2);
+}
+
+/// Whether the next question is asked within milliseconds, and not after the usual time.
+fn asks_soon(rig: &Rig) -> bool {
+    let (pause, timer) = rig.deadline().expect("a question");
+    assert_eq!(timer, Timer::QueryAcks);
+    assert!(pause <= Duration::from_millis(4) || pause == CONFIG.supervise.query, "{pause}");
+    pause != CONFIG.supervise.query
+}
+
+#[test]
+fn a_ring_with_less_than_a_quarter_free_asks_soon() {
+    let mut rig = Rig::connected(CONFIG, 64, 16);
+    rig.says(&[7; 48]);
+    rig.writes_all();
+    assert!(!asks_soon(&rig));
+    rig.says(&[7]);
+    rig.writes_all();
+    assert!(asks_soon(&rig));
+}
+
+#[test]
+fn a_connection_that_only_waits_for_acknowledgements_to_end_asks_soon() {
+    for end in [Event::PeerClosed, Event::Stop] {
+        let mut rig = Rig::connected(CONFIG, 64, 16);
+        rig.says(b"last");
+        rig.writes_all();
+        assert!(!asks_soon(&rig));
+        rig.tell(end);
+        assert!(asks_soon(&rig), "{end:?}");
+    }
 }
 
 #[test]
