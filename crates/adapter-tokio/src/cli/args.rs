@@ -1,14 +1,12 @@
 //! What may stand on the command line.
 
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand};
-use serde::Deserialize;
 
 use super::options::Options;
+use super::process::Process;
 use super::serve::Serve;
-use super::values::{LogFormat, LogLevel};
 use crate::program::{self, ClientName, Host};
 
 /// A UART to network bridge that loses nothing.
@@ -140,41 +138,6 @@ impl Certs {
     }
 }
 
-/// What concerns all bridges of the process. A file has these keys at its top; the command line wins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(super) struct Process {
-    /// How much to log [default: info]
-    #[arg(long, global = true, value_name = "LEVEL", help_heading = PROGRAM)]
-    pub(super) log_level: Option<LogLevel>,
-    /// How to log [default: text]
-    #[arg(long, global = true, value_name = "FORMAT", help_heading = PROGRAM)]
-    pub(super) log_format: Option<LogFormat>,
-    /// Tell systemd when ready, and that the bridges make progress (Type=notify, WatchdogSec=)
-    #[arg(long, global = true, num_args = 0, default_missing_value = "true", help_heading = PROGRAM)]
-    pub(super) watchdog: Option<bool>,
-}
-
-impl Process {
-    /// The names of all of these, without dashes.
-    pub(super) fn keys() -> &'static [String] {
-        static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
-            let all = Process::augment_args(clap::Command::new("process"));
-            all.get_arguments().filter_map(|option| option.get_long().map(str::to_owned)).collect()
-        });
-        &KEYS
-    }
-
-    /// These, and where they say nothing, `other`.
-    pub(super) fn or(self, other: Self) -> Self {
-        Self {
-            log_level: self.log_level.or(other.log_level),
-            log_format: self.log_format.or(other.log_format),
-            watchdog: self.watchdog.or(other.watchdog),
-        }
-    }
-}
-
 /// Tell what a trace has, and check that the bridge does the same again
 ///
 /// The bridge is told once more what it was told, at the same times, and must ask for the same. The story goes to standard output:
@@ -205,8 +168,6 @@ impl Replay {
         program::Replay { file, verbose, pcapng, scenario, force }
     }
 }
-
-const PROGRAM: &str = "Program";
 
 const REPLAY: &str = "\
 Examples:

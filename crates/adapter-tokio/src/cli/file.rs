@@ -15,10 +15,10 @@ use uartbridge::small_file;
 use uartbridge::spec::BridgeSpec;
 use uartbridge::tls;
 
-use super::args::Process;
 use super::claims::Claims;
 use super::names;
 use super::options::Options;
+use super::process::Process;
 use super::settings;
 
 /// A file without problems.
@@ -51,13 +51,21 @@ impl fmt::Display for BadFile {
 /// # Errors
 /// [`BadFile`], with every problem and not only the first.
 pub(super) fn load(path: &Path) -> Result<File, BadFile> {
-    let file = path.display();
-    let bytes = small_file::read(path).map_err(|error| {
-        BadFile::Unreadable(format!(
-            "{file}: cannot be read: {error}; name a TOML file with [[bridge]] tables"
-        ))
-    })?;
-    let wrong = |line: usize, what: &str| format!("{file}:{line}: {what}");
+    match small_file::read(path) {
+        Ok(bytes) => read(path, bytes),
+        Err(error) => Err(BadFile::Unreadable(format!(
+            "{}: cannot be read: {error}; name a TOML file with [[bridge]] tables",
+            path.display()
+        ))),
+    }
+}
+
+/// What the file `path` says, of which `bytes` were read.
+///
+/// # Errors
+/// [`BadFile::Wrong`].
+pub(super) fn read(path: &Path, bytes: Vec<u8>) -> Result<File, BadFile> {
+    let wrong = |line: usize, what: &str| format!("{}:{line}: {what}", path.display());
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();

@@ -6,6 +6,7 @@ mod file;
 mod logging;
 mod names;
 mod options;
+mod process;
 mod serve;
 mod settings;
 mod values;
@@ -19,9 +20,10 @@ use uartbridge::endpoint::pair;
 use uartbridge::spec::BridgeSpec;
 
 use crate::program;
-use args::{Cli, Command, Process};
+use args::{Cli, Command};
 use file::BadFile;
 use options::Options;
+use process::Process;
 use values::{LogFormat, LogLevel};
 
 /// Reads the command line and does what it says.
