@@ -6,10 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "program")]
+pub mod config_file;
 pub mod core;
 #[cfg(feature = "program")]
 pub mod endpoint;
 pub mod firmware_config;
+#[cfg(feature = "program")]
+pub mod relay;
 mod script;
 #[cfg(feature = "tls")]
 pub mod tls;

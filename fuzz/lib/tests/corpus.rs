@@ -33,9 +33,19 @@ fn every_target_has_a_corpus_that_is_replayed() {
     let stems = |paths: Vec<PathBuf>| -> Vec<_> {
         paths.iter().map(|path| path.file_stem().expect("a name").to_owned()).collect()
     };
-    let tests = ["core", "endpoint", "firmware_config", "tls", "trace"];
+    let tests = ["config_file", "core", "endpoint", "firmware_config", "relay", "tls", "trace"];
     assert_eq!(stems(names("corpus")), tests);
     assert_eq!(stems(names("fuzz_targets")), tests);
+}
+
+#[cfg(feature = "program")]
+#[test]
+fn config_file() {
+    use uartbridge_fuzz_targets::config_file::{self, Depth};
+    let depths = replay("config_file", config_file::run);
+    assert!(depths.iter().any(|depth| matches!(depth, Depth::Bridges(names) if names.len() > 1)));
+    assert!(depths.iter().any(|depth| matches!(depth, Depth::Wrong(1))));
+    assert!(depths.iter().any(|depth| matches!(depth, Depth::Wrong(5..))));
 }
 
 #[test]
@@ -78,6 +88,20 @@ fn firmware_config() {
     assert!(depths.iter().any(|depth| matches!(depth, Depth::Settings(2..))));
     assert!(depths.iter().any(|depth| matches!(depth, Depth::Refused(_))));
     assert!(depths.iter().any(|depth| matches!(depth, Depth::Unwritten(_))));
+}
+
+#[cfg(feature = "program")]
+#[test]
+fn relay() {
+    use uartbridge_fuzz_targets::relay::{self, Depth};
+    let depths = replay("relay", relay::run);
+    let some = |is: fn(&Depth) -> bool| depths.iter().any(is);
+    assert!(some(|depth| depth.refused.is_none() && depth.grants > 1 && depth.understood > 3));
+    assert!(some(|depth| depth.refused.is_none() && depth.obeyed == 0 && depth.written > 262_144));
+    for problem in ["after its end", "its credit was", "nobody understands", "has no text messages"] {
+        let refused = |depth: &Depth| depth.refused.as_ref().is_some_and(|why| why.contains(problem));
+        assert!(depths.iter().any(refused), "{problem}");
+    }
 }
 
 /// So deep that the promises have something to be broken by.
