@@ -180,3 +180,16 @@ fn bytes_that_move_to_the_start_of_the_ring_stay_what_they_are() {
     }
     assert_eq!(rig.writes_all(), expected);
 }
+
+#[test]
+fn what_begins_at_the_fold_of_the_ring_is_lent_in_the_first_part() {
+    let mut rig = Rig::connected(CONFIG, 16, 16);
+    rig.says(b"0123456789abcdef");
+    assert_eq!(rig.writes(8), b"01234567");
+    rig.acknowledges();
+    rig.says(b"ghijklmn");
+    assert_eq!(rig.writes(8), b"89abcdef");
+    assert_eq!(rig.bridge.tx()[0], b"ghijklmn");
+    assert_eq!(rig.bridge.ports().tx[0], b"ghijklmn");
+    assert_eq!(rig.writes_all(), b"ghijklmn");
+}

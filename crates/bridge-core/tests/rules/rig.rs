@@ -145,7 +145,10 @@ impl Rig {
     fn lends_the_same_together_and_alone(&mut self) {
         let room = (self.bridge.uart_rx().len(), self.bridge.sock_rx().len());
         let ready = (self.bridge.tx().concat(), self.bridge.uart_tx().to_vec());
+        // Who waits for the first part only must not wait for ever.
+        assert_eq!(self.bridge.tx()[0].is_empty(), ready.0.is_empty());
         let ports = self.bridge.ports();
+        assert_eq!(ports.tx[0].is_empty(), ready.0.is_empty());
         assert_eq!((ports.uart_rx.len(), ports.sock_rx.len()), room);
         assert_eq!((ports.tx.concat(), ports.uart_tx.to_vec()), ready);
     }
