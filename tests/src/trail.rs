@@ -4,7 +4,7 @@
 //! six its digit of the cell's number in base 64, lowest digit first. Four bytes across two cells have the upper digits of
 //! one number and the lower digits of the next, which is one more: that is as good as a whole number.
 
-/// So many bytes in a row stand where they say. [`CELL`] of them say it; the others agree, as bytes from two sides of a gap
+/// So many bytes in a row stand where they say. Those of a cell say it; the others agree, as bytes from two sides of a gap
 /// would not.
 pub const SURE: usize = 8;
 
