@@ -58,15 +58,21 @@ fn counting(place: &Place, device: &Bench) -> Result<Page, Failed> {
     Ok(page)
 }
 
-fn fast_server(place: &Place) -> Result<(), Failed> {
-    let relay = Websockify::start(RELAY, server(|mut client| say(&mut client, &pattern(FITS)))?)?;
+/// A device that has stalled until so many bytes had come to the page, and the page.
+fn jam(place: &Place, relay: &Websockify, came: usize) -> Result<(Bench, Page), Failed> {
     let mut device = Bench::new()?;
     device.act(&DeviceAct::Stalls)?;
     let mut page = counting(place, &device)?;
     run(&mut page, &json!({ "peers": [{ "relay": relay.relay(), "protocol": "binary" }] }))?;
     hears(&mut page, "state open")?;
-    page.eventually(&format!("came === {FITS}"))?;
+    page.eventually(&format!("came === {came}"))?;
     device.act(&DeviceAct::ReadsAgain)?;
+    Ok((device, page))
+}
+
+fn fast_server(place: &Place) -> Result<(), Failed> {
+    let relay = Websockify::start(RELAY, server(|mut client| say(&mut client, &pattern(FITS)))?)?;
+    let (mut device, mut page) = jam(place, &relay, FITS)?;
     let got = device.receive(FITS, LATE)?;
     if got != pattern(FITS) {
         return Err(format!("{} bytes of {FITS} have come, or others than these", got.len()).into());
@@ -83,13 +89,7 @@ fn flood(place: &Place) -> Result<(), Failed> {
         true => say(&mut client, AGAIN),
     })?;
     let relay = Websockify::start(RELAY + 1, address)?;
-    let mut device = Bench::new()?;
-    device.act(&DeviceAct::Stalls)?;
-    let mut page = counting(place, &device)?;
-    run(&mut page, &json!({ "peers": [{ "relay": relay.relay(), "protocol": "binary" }] }))?;
-    hears(&mut page, "state open")?;
-    page.eventually(&format!("came === {FLOOD}"))?;
-    device.act(&DeviceAct::ReadsAgain)?;
+    let (mut device, mut page) = jam(place, &relay, FLOOD)?;
     let mut got = device.receive(FITS, LATE)?.to_vec();
     let lost = refused(&mut page)?;
     let whole = [&pattern(FLOOD - lost), AGAIN].concat();
