@@ -1,7 +1,7 @@
 //! Who talks: a trail, at a pace.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::trail::Trail;
 
@@ -34,11 +34,14 @@ impl Source {
         now: Instant,
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<()> {
-        let elapsed = now.duration_since(*self.since.get_or_insert(now));
+        let since = *self.since.get_or_insert(now);
         // What nobody took in time is not made up for.
-        let due = (elapsed.as_micros() as u64 * self.rate / 1_000_000).min(self.rate / 4);
+        let most = self.rate / 4;
+        let due = (now.duration_since(since).as_micros() as u64 * self.rate / 1_000_000).min(most);
         if self.talks && due >= PORTION {
-            self.since = Some(now);
+            // A part of a byte stays due.
+            let said = Duration::from_micros(due * 1_000_000 / self.rate);
+            self.since = Some(if due < most { since + said } else { now });
             let room = (self.rate as usize / 4).saturating_sub(self.rest.len());
             self.rest.extend(self.trail.take((due as usize).min(room)));
         }
