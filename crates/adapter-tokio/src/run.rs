@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::task::{Poll, Waker};
 
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 use uartbridge_core::{Bridge, Event, LinkState, Misuse, Stats, Step};
 use uartbridge_trace::{Off, Recorder, Traced};
 
@@ -117,7 +118,8 @@ pub async fn run_traced<O: OpenUart, N: Dial>(
     // Apart, so that it can be looked at while a change is waited for.
     let mut news = orders.clone();
     loop {
-        let mut changed = pin!(orders.changed());
+        // A future that the scheduler's budget puts off would not be told of a change, and not be asked again.
+        let mut changed = pin!(unconstrained(orders.changed()));
         let mut told_by: Option<Waker> = None;
         let next = poll_fn(|cx| {
             // Asked when there is news or nobody to tell it to: at every turn it would cost as much as a read's bookkeeping.

@@ -18,7 +18,7 @@ use crate::embedded::{hears, page, run, server};
 const RELAY: u16 = 8910;
 /// What has a place.
 const FITS: usize = 6 << 20;
-/// What has none.
+/// More than has a place.
 const FLOOD: usize = 12 << 20;
 /// What the server says the next time.
 const AGAIN: &[u8] = b"and now the rest";

@@ -16,7 +16,7 @@ use crate::why::Why;
 /// The most that messages may take which were not read yet: what a bare relay sends, which nothing holds back.
 const INBOX: usize = 8 << 20;
 /// What a message takes besides its bytes, about.
-const MESSAGE: usize = 256;
+const OVERHEAD: usize = 256;
 
 /// What is known, and has come and was not read yet.
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl State {
 
     fn put(&mut self, bytes: Uint8Array) -> Result<(), String> {
         let count = bytes.length() as usize;
-        if self.over.is_some() || self.waiting + count + self.inbox.len() * MESSAGE > INBOX {
+        if self.over.is_some() || self.waiting + count + self.inbox.len() * OVERHEAD > INBOX {
             self.refused += count as u64;
             return Err(format!(
                 "the relay sends faster than the device takes it, and cannot be told to wait; {} bytes are lost",
